@@ -1,0 +1,1 @@
+"""The HackMatrix game in pure JAX."""

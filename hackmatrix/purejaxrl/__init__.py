@@ -1,0 +1,1 @@
+"""PPO as compiled chunks of updates, with effects between the chunks."""

@@ -1,0 +1,1 @@
+"""Experiment tracking that a training loop can trust on machines that vanish."""
