@@ -296,7 +296,8 @@ class Backend(Protocol):
         """Let go; ``status`` none: the object is thrown away, the run goes on.
 
         Returns:
-            The last step that the place itself confirms to hold; none if it cannot tell or holds none.
+            The last step that the place itself confirms to hold; none if it holds none. A place that cannot be
+            asked returns what was written to it. Less than was written makes the follower go on from there.
         """
 
 

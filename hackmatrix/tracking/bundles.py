@@ -1,0 +1,221 @@
+"""Checkpoints: closed files from which a run goes on, with the journal up to their step.
+
+::
+
+    checkpoints/
+        step-40/            what the caller saved, run.json, manifest.json
+        pieces/             the journals in pieces that never change: a piece is uploaded once
+
+The manifest is written last, by rename: without it there is no checkpoint.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hackmatrix.tracking.errors import DamagedCheckpointError
+from hackmatrix.tracking.journal import read_chunks, scan
+from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder, write_whole
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class Bundle(NamedTuple):
+    """A whole checkpoint: names are relative to ``checkpoints/``."""
+
+    step: int
+    run_uid: str
+    files: Mapping[str, str]  # name -> SHA-256
+    metrics: tuple[str, ...]  # pieces in order
+    records: tuple[str, ...]
+
+
+def step_folder(step: int) -> str:
+    """The name of a checkpoint's folder."""
+    return f"step-{step}"
+
+
+def read_bundle(checkpoints: Path, step: int) -> Bundle:
+    """What the manifest of a step says.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint of this step.
+        DamagedCheckpointError: the manifest is cut short, or of another format.
+    """
+    text = (checkpoints / step_folder(step) / MANIFEST).read_bytes()
+    try:
+        found = json.loads(text)
+        if found["format"] != FORMAT:
+            raise DamagedCheckpointError(
+                f"checkpoint {step} has format {found['format']!r}, this version reads {FORMAT}; "
+                "read it with the version that wrote it"
+            )
+        return Bundle(
+            found["step"], found["run_uid"], found["files"], tuple(found["metrics"]), tuple(found["records"])
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        if isinstance(problem, DamagedCheckpointError):
+            raise
+        raise DamagedCheckpointError(f"the manifest of checkpoint {step} is damaged: {problem!r}") from problem
+
+
+def verify_bundle(checkpoints: Path, bundle: Bundle) -> None:
+    """Compare every file with its checksum.
+
+    Raises:
+        DamagedCheckpointError: a file is missing or differs.
+    """
+    for name, expected in bundle.files.items():
+        try:
+            found = digest_file(checkpoints / name)
+        except OSError as problem:
+            raise DamagedCheckpointError(f"checkpoint {bundle.step} lacks {name}: {problem}") from problem
+        if found != expected:
+            raise DamagedCheckpointError(
+                f"checkpoint {bundle.step}: {name} has SHA-256 {found[:12]}..., expected {expected[:12]}..."
+            )
+
+
+def steps_on_disk(checkpoints: Path) -> list[int]:
+    """Steps whose manifest stands, ascending; their files are not verified."""
+    steps = [int(folder.name[5:]) for folder in checkpoints.glob("step-*") if folder.name[5:].isdecimal()]
+    return sorted(step for step in steps if (checkpoints / step_folder(step) / MANIFEST).exists())
+
+
+def newest_whole(checkpoints: Path, upto: int | None = None) -> tuple[Bundle | None, list[str]]:
+    """The newest checkpoint whose every byte is what was written, and why newer ones were passed over."""
+    problems = []
+    for step in reversed(steps_on_disk(checkpoints)):
+        if upto is not None and step > upto:
+            continue
+        try:
+            bundle = read_bundle(checkpoints, step)
+            verify_bundle(checkpoints, bundle)
+        except DamagedCheckpointError as problem:
+            problems.append(str(problem))
+        else:
+            return bundle, problems
+    return None, problems
+
+
+class BundleMaker:
+    """Closes pieces of a run's journals and puts checkpoints together; used from one thread at a time.
+
+    Args:
+        folder: the run's files.
+        base: the checkpoint that this attempt goes on from.
+    """
+
+    def __init__(self, folder: RunFolder, base: Bundle | None) -> None:
+        self._folder = folder
+        self._pieces: dict[str, list[str]] = {
+            "metrics": list(base.metrics) if base else [],
+            "records": list(base.records) if base else [],
+        }
+        self._digests: dict[str, str] = {
+            name: base.files[name] for names in self._pieces.values() for name in names if base
+        }
+        self._ends = {
+            kind: sum((folder.checkpoints / name).stat().st_size for name in names)
+            for kind, names in self._pieces.items()
+        }
+
+    def make(self, source: Path, step: int, sizes: Mapping[str, int], identity: Mapping[str, Any]) -> Bundle:
+        """Move a folder of closed files to its place and bundle the journals with it.
+
+        Args:
+            source: the folder; its place afterwards is ``checkpoints/step-N``.
+            step: rows and records up to here belong to the checkpoint.
+            sizes: valid bytes of ``metrics`` and ``records``.
+            identity: what ``run.json`` says now.
+
+        Raises:
+            OSError: the disk refused; there is no checkpoint of this step then.
+        """
+        self._folder.pieces.mkdir(parents=True, exist_ok=True)
+        self._close_piece("metrics", self._folder.metrics, step, sizes["metrics"])
+        self._close_piece("records", self._folder.records, step, sizes["records"])
+        write_whole(source / "run.json", (json.dumps(identity, indent=1) + "\n").encode())
+        place = self._folder.checkpoints / step_folder(step)
+        if place.exists():  # a checkpoint of this step that was never completed, or is taken again
+            shutil.rmtree(place)
+        source.replace(place)
+        sync_folder(place.parent)
+        files = {
+            path.relative_to(self._folder.checkpoints).as_posix(): digest_file(path)
+            for path in sorted(place.rglob("*"))
+            if path.is_file()
+        }
+        bundle = Bundle(
+            step,
+            identity["uid"],
+            {**files, **self._digests},
+            tuple(self._pieces["metrics"]),
+            tuple(self._pieces["records"]),
+        )
+        manifest = {"format": FORMAT, **bundle._asdict(), "written": time.time()}
+        write_whole(place / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        return bundle
+
+    def _close_piece(self, kind: str, journal: Path, step: int, size: int) -> None:
+        start = self._ends[kind]
+        extent = scan(read_chunks(journal, start, size), upto=step, ordered=kind == "metrics")
+        if not extent.size:
+            return
+        data = b"".join(read_chunks(journal, start, start + extent.size))
+        temporary = self._folder.pieces / f".{kind}.tmp"
+        write_whole(temporary, data)
+        digest = digest_file(temporary)
+        name = f"pieces/{kind}-{len(self._pieces[kind]):05d}-{digest[:12]}.jsonl"
+        temporary.replace(self._folder.checkpoints / name)
+        sync_folder(self._folder.pieces)
+        self._pieces[kind].append(name)
+        self._digests[name] = digest
+        self._ends[kind] = start + extent.size
+
+    def prune(self, keep: int, spare: Iterable[int]) -> None:
+        """Remove all but the newest ``keep`` checkpoints and those to spare."""
+        steps = steps_on_disk(self._folder.checkpoints)
+        for step in set(steps[:-keep] if keep else steps) - set(spare):
+            place = self._folder.checkpoints / step_folder(step)
+            (place / MANIFEST).unlink(missing_ok=True)  # first, so that a kill leaves no half checkpoint
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def restore(folder: RunFolder, bundle: Bundle | None, upto: int | None) -> list[Path]:
+    """Make a run's journals what they were at a step; what is beyond it goes to ``discarded/``.
+
+    Args:
+        folder: the run's files; call it under the lock.
+        bundle: where the journals come from; none takes them from the run's own files.
+        upto: the last step to keep; none keeps all that is valid.
+
+    Returns:
+        What was put aside, rows first.
+    """
+    aside: list[Path] = []
+    for kind, journal in (("metrics", folder.metrics), ("records", folder.records)):
+        pieces = [folder.checkpoints / name for name in getattr(bundle, kind)] if bundle else [journal]
+        aside += _restore_journal(folder, journal, pieces, kind, upto)
+    for step in steps_on_disk(folder.checkpoints):
+        if upto is not None and step > upto:
+            aside.append(folder.set_aside(folder.checkpoints / step_folder(step), step_folder(step)))
+    return aside
+
+
+def _restore_journal(
+    folder: RunFolder, journal: Path, pieces: list[Path], kind: str, upto: int | None
+) -> list[Path]:
+    kept = b"".join(chunk for piece in pieces for chunk in read_chunks(piece))
+    kept = kept[: scan([kept], upto=upto, ordered=kind == "metrics").size]
+    present = b"".join(read_chunks(journal))
+    if present == kept:
+        return []
+    beyond = present[len(kept) :] if present.startswith(kept) else present
+    aside = [folder.keep_aside(beyond, f"{kind}.jsonl")] if beyond else []
+    write_whole(journal, kept)
+    return aside

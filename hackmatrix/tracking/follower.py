@@ -1,0 +1,282 @@
+"""One backend, one thread: reads the run's files, delivers, waits, tells.
+
+The file is the only source and the backend the only one who knows what it holds: an outage, an error and a
+kill are therefore mended in one way, by a new backend object whose ``open`` says where to go on.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
+from hackmatrix.tracking.folding import StepReader, count_steps_after
+from hackmatrix.tracking.journal import Journal
+from hackmatrix.tracking.protocol import Backend, BackendReport, Config, Number, RunInfo, Status
+from hackmatrix.tracking.records import RecordReader
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
+_REFUSED_S = 20.0  # at the end of a run, nobody is waited for who has been out of reach this long
+_log = logging.getLogger("hackmatrix.tracking")
+
+
+class Ending(NamedTuple):
+    """How the run ends, for backends."""
+
+    status: Status
+    summary: Mapping[str, Number]
+    deadline: float  # monotonic seconds
+
+
+class Follower:
+    """Carries a run's rows and records to one backend.
+
+    Args:
+        name: the backend's registered name.
+        make: gives a new, unopened backend object.
+        run: identity, with the last step that this attempt goes on from.
+        config: what the backend shows as the run's config.
+        metrics: the journal of rows; read up to its published size.
+        records: artifacts and media, read from the records' journal.
+        command: what delivers by hand whatever is missing at the end.
+
+    Attributes:
+        first_try: set once the first ``open`` has succeeded or failed.
+        setup_error: what only the user can mend, found at the first try; or a conflict of identities.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Backend],
+        run: RunInfo,
+        config: Config,
+        metrics: Journal,
+        records: RecordReader,
+        *,
+        command: str,
+    ) -> None:
+        self.name, self._make, self._run_info, self._config = name, make, run, config
+        self._metrics, self._records, self._command = metrics, records, command
+        self.backend: Backend | None = None
+        self.first_try = threading.Event()
+        self.setup_error: Exception | None = None
+        self.failures = 0
+        self._problem: str | None = None
+        self._failing_since: float | None = None
+        self._reader: StepReader | None = None
+        self._first_open = True
+        self._position: int | None = None
+        self._handed: int | None = None
+        self._confirmed: int | None = None
+        self._kept: tuple[int, int] | None = None
+        self._flush_size, self._flush_deadline, self._flushed_size = 0, 0.0, -1
+        self._ending: Ending | None = None
+        self._wake = threading.Event()
+        self._flush_done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"hackmatrix-{name}", daemon=True)
+
+    # -- called by the tracker ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def notify(self) -> None:
+        """There is something new in the files."""
+        if self._failing_since is None:  # a failing backend is tried at its own pace
+            self._wake.set()
+
+    def flush(self, deadline: float) -> bool:
+        """Wait until what stands in the journal now is with the backend; false if it is failing or too late."""
+        self._flush_done.clear()
+        failures = self.failures
+        self._flush_size, self._flush_deadline = self._metrics.size, deadline
+        target = self._flush_size
+        self._wake.set()
+        while self._flushed_size < target:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or self.failures > failures or not self._thread.is_alive():
+                return False
+            self._flush_done.wait(min(remaining, 0.05))
+        return True
+
+    def end(self, ending: Ending) -> None:
+        """Tell how the run ends; the thread leaves after a turn that closed."""
+        self._ending = ending
+        self._wake.set()
+
+    def join(self, deadline: float) -> BackendReport:
+        """Wait for the end of the thread, and say what became of the rows."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        stuck = self._thread.is_alive()
+        known = self._confirmed
+        pending = count_steps_after(self._metrics.path, self._metrics.size, known)
+        artifacts = self._records.owed
+        problem = self._problem
+        if stuck and problem is None:
+            problem = "it did not answer in time"
+        if artifacts and problem is None:
+            problem = f"{artifacts} artifacts were not delivered"
+        owed = bool(pending or artifacts or problem)
+        return BackendReport(
+            handed_over=self._handed,
+            confirmed=known,
+            pending=pending,
+            kept=self._kept,
+            problem=problem,
+            command=self._command if owed else None,
+        )
+
+    # -- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wait = _FIRST_WAIT_S
+        while True:
+            self._wake.clear()
+            ending = self._ending  # read once: a turn that sees the end has seen every row before it
+            try:
+                if self._turn(ending):
+                    return
+            except Exception as problem:  # noqa: BLE001 - a stranger's code may raise anything
+                if not self._failed(problem, ending):
+                    return
+                self._wake.wait(wait)
+                wait = min(2 * wait, _LONGEST_WAIT_S if ending is None else 2.0)
+            else:
+                wait = _FIRST_WAIT_S
+                self._wake.wait(self._records.wait_s(ending.deadline if ending else None))
+
+    def _turn(self, ending: Ending | None) -> bool:
+        """Deliver what there is; true after a turn that closed."""
+        backend = self.backend or self._open()
+        reader = self._reader
+        assert reader is not None
+        size = self._metrics.size
+        self._records.read(self._position)
+        for rows in reader.read(size):
+            self._records.write(backend, rows)
+            self._handed = rows[-1].step
+        self._serve_flush(backend, reader)
+        self._well()
+        deadline = ending.deadline if ending else None
+        self._records.deliver_artifact(backend, deadline)
+        if ending is None or self._records.wait_s(deadline) is not None:
+            return False
+        self._close(backend, reader, ending)
+        return True
+
+    def _open(self) -> Backend:
+        backend = self._make()
+        try:
+            held = backend.open(self._run_info, self._config)
+            self._position = held
+            if held is not None:
+                boundary: int | None = held - 1
+                if self._first_open:
+                    last = self._run_info.last_step
+                    boundary = None if last is None else min(held - 1, last)
+                if boundary is not None and boundary < 0:
+                    boundary = None
+                if backend.discard_after(boundary):
+                    self._position = boundary
+                elif self._first_open:
+                    self._note_kept(held)
+        except BaseException:
+            self._throw_away(backend)
+            raise
+        self.backend = backend
+        self._first_open = False
+        self._reader = StepReader(self._metrics.path, self._position)
+        self._records.restart(backend)
+        self.first_try.set()
+        return backend
+
+    def _note_kept(self, held: int) -> None:
+        last = self._run_info.last_step
+        first = 0 if last is None else last + 1
+        if held >= first:
+            self._kept = (first, held)
+            _log.warning(
+                "%s holds steps %d to %d from an earlier attempt and cannot drop them: "
+                "those keep their first values there",
+                self.name,
+                first,
+                held,
+            )
+
+    def _serve_flush(self, backend: Backend, reader: StepReader) -> None:
+        wanted = self._flush_size
+        if wanted <= self._flushed_size or reader.offset < wanted:
+            return
+        part = reader.part()
+        if part is not None:
+            self._records.write(backend, [part])
+            self._handed = part.step
+        backend.flush(max(0.1, self._flush_deadline - time.monotonic()))
+        self._flushed_size = wanted
+        self._flush_done.set()
+
+    def _close(self, backend: Backend, reader: StepReader, ending: Ending) -> None:
+        last = reader.last()
+        self._records.write(backend, [] if last is None else [last], ending=True)
+        if last is not None:
+            self._handed = last.step
+        self.backend = None
+        self._confirmed = backend.close(ending.status, ending.summary, ending.deadline - time.monotonic())
+        if self._handed is not None and (self._confirmed is None or self._confirmed < self._handed):
+            # A client that gave up in silence, a server that came late: ask again what is held, and go on.
+            raise BackendUnreachableError(
+                f"it confirms {'no step' if self._confirmed is None else f'steps up to {self._confirmed}'}, "
+                f"of {self._handed} handed over"
+            )
+
+    # -- failure ------------------------------------------------------------------------------------------------
+
+    def _well(self) -> None:
+        if self._failing_since is not None:
+            _log.warning("%s takes rows again; what it lacked was delivered", self.name)
+        self._failing_since, self._problem = None, None
+
+    def _failed(self, problem: Exception, ending: Ending | None) -> bool:
+        """Note a failure; false if there is no point in going on."""
+        self.failures += 1
+        self._problem = _sentence(problem)
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            if self.first_try.is_set() or isinstance(problem, BackendUnreachableError):
+                known = isinstance(problem, BackendUnreachableError | RunConflictError | BackendSetupError)
+                _log.warning(
+                    "%s: %s; training goes on, rows are kept and delivered later",
+                    self.name,
+                    self._problem,
+                    exc_info=None if known else problem,
+                )
+        backend, self.backend = self.backend, None
+        if backend is not None:
+            self._throw_away(backend)
+        if isinstance(problem, BackendSetupError | RunConflictError):
+            if not self.first_try.is_set():
+                self.setup_error = problem
+            self.first_try.set()
+            return False
+        self.first_try.set()
+        if ending is None:
+            return True
+        now = time.monotonic()
+        refused = isinstance(problem, BackendUnreachableError) and self._confirmed is None
+        return now < ending.deadline and not (refused and now - self._failing_since > _REFUSED_S)
+
+    def _throw_away(self, backend: Backend) -> None:
+        try:
+            backend.close(None, {}, 5.0)
+        except Exception:  # noqa: BLE001 - it is being thrown away because it failed
+            _log.debug("%s failed again while it was thrown away", self.name, exc_info=True)
+
+
+def _sentence(problem: BaseException) -> str:
+    text = str(problem).strip().rstrip(".")
+    known = isinstance(problem, BackendSetupError | BackendUnreachableError | RunConflictError)
+    return text if known and text else f"{type(problem).__name__}: {text}" if text else type(problem).__name__

@@ -1,0 +1,100 @@
+"""One row as one line of strict JSON, and back, with every number kept.
+
+``{"_step": 3, "_timestamp": 1767225600.5, "_runtime": 12.25, "loss": 0.5, "grad": null, "_nonfinite": "grad=nan"}``
+
+JSON has no NaN and no infinity, so a non-finite value is ``null`` with a note beside it; a column of numbers
+then stays one in pandas, polars and DuckDB.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from hackmatrix.tracking.protocol import Number, Row
+
+STEP, TIMESTAMP, RUNTIME, NONFINITE = "_step", "_timestamp", "_runtime", "_nonfinite"
+_SPELLING = {"nan": math.nan, "+inf": math.inf, "-inf": -math.inf}
+
+
+@cache
+def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
+    # Imported with the first run, not with the package: it costs more than all the rest together.
+    import msgspec.json  # noqa: PLC0415 - see above
+
+    return msgspec.json.Encoder().encode_lines, msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def encode_objects(objects: Sequence[dict[str, Any]]) -> bytes:
+    """Objects without non-finite floats as one line each."""
+    return _codec()[0](objects)
+
+
+def decode_object(line: bytes) -> dict[str, Any]:
+    """The object of one line; raises ``ValueError`` if it is none."""
+    found: dict[str, Any] = _codec()[1](line)  # msgspec's errors are ValueErrors
+    return found
+
+
+def encode_rows(rows: Sequence[Row]) -> bytes:
+    """Rows as lines, in order, each ended by a newline."""
+    return encode_objects([_row_object(row) for row in rows])
+
+
+def _row_object(row: Row) -> dict[str, Any]:
+    line = {STEP: row.step, TIMESTAMP: row.timestamp, RUNTIME: row.runtime, **row.metrics}
+    if _all_finite(row.metrics.values()):
+        return line
+    notes = []
+    for tag, value in row.metrics.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            line[tag] = None
+            notes.append(f"{_escape(tag)}={_spell(value)}")
+    if notes:
+        line[NONFINITE] = ",".join(notes)
+    return line
+
+
+def _all_finite(values: Iterable[Number]) -> bool:
+    try:
+        # One pass in C; a sum that overflows is a false alarm which the slow path settles.
+        return math.isfinite(sum(values))
+    except OverflowError:
+        return False
+
+
+def _spell(value: float) -> str:
+    return "nan" if math.isnan(value) else "+inf" if value > 0 else "-inf"
+
+
+def _escape(tag: str) -> str:
+    return tag.replace("%", "%25").replace(",", "%2C").replace("=", "%3D")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("%3D", "=").replace("%2C", ",").replace("%25", "%")
+
+
+def decode_row(line: bytes) -> Row:
+    """The row of one line; raises ``ValueError`` if the line is no row."""
+    found = decode_object(line)
+    try:
+        step, timestamp, runtime = found.pop(STEP), found.pop(TIMESTAMP), found.pop(RUNTIME)
+    except KeyError as missing:
+        raise ValueError(f"a line without {missing} is no row") from None
+    if type(step) is not int:
+        raise ValueError(f"{STEP} is {step!r}, expected an integer")
+    note = found.pop(NONFINITE, None)
+    if note:
+        for part in note.split(","):
+            tag, _, spelled = part.partition("=")
+            found[_unescape(tag)] = _SPELLING[spelled]
+    return Row(step, float(timestamp), float(runtime), found)
+
+
+def whole_lines(data: bytes) -> Iterator[bytes]:
+    """The lines of ``data`` that are ended by a newline, with it."""
+    start = 0
+    while (end := data.find(b"\n", start)) >= 0:
+        yield data[start : end + 1]
+        start = end + 1

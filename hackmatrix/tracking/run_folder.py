@@ -1,0 +1,125 @@
+"""The files of a run but its two journals: where they lie, ``run.json``, and how a file appears whole."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hackmatrix.tracking.errors import RunFolderError
+from hackmatrix.tracking.lock import is_held
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is seen either not at all or complete, also after a power cut.
+
+    Raises:
+        OSError: the disk refused; nothing stands at ``path`` but what stood there before.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    import hashlib  # noqa: PLC0415 - keeps the package's import light
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class RunFolder:
+    """Paths below ``root/<run name>`` and what is kept there as whole files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.records = path / "records.jsonl"
+        self.identity = path / "run.json"
+        self.lock = path / "lock"
+        self.artifacts = path / "artifacts"
+        self.checkpoints = path / "checkpoints"
+        self.pieces = self.checkpoints / "pieces"
+        self.discarded = path / "discarded"
+
+    def read_identity(self) -> dict[str, Any] | None:
+        """What ``run.json`` says; none where there is none, since a folder without it is no run.
+
+        Raises:
+            RunFolderError: the file is there and no JSON object.
+        """
+        try:
+            found = json.loads(self.identity.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as problem:
+            raise RunFolderError(f"{self.identity} cannot be read ({problem}); restore it or move it away") from problem
+        if not isinstance(found, dict) or "name" not in found:
+            raise RunFolderError(f"{self.identity} is no run's description; restore it or move it away")
+        return found
+
+    def write_identity(self, identity: dict[str, Any]) -> None:
+        """Replace ``run.json``."""
+        write_whole(self.identity, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def status(self, identity: dict[str, Any]) -> str:
+        """The newest attempt's status; ``running`` and ``lost`` are derived from the lock."""
+        written: str | None = identity["attempts"][-1].get("status") if identity.get("attempts") else None
+        if written is not None:
+            return written
+        return "running" if is_held(self.lock) else "lost"
+
+    def set_aside(self, path: Path, label: str) -> Path:
+        """Move a file or folder to ``discarded/`` under a name that is free there."""
+        return self._aside(label, lambda target: path.replace(target))
+
+    def keep_aside(self, data: bytes, label: str) -> Path:
+        """Write bytes to ``discarded/`` under a name that is free there."""
+        return self._aside(label, lambda target: write_whole(target, data))
+
+    def _aside(self, label: str, put: Callable[[Path], object]) -> Path:
+        self.discarded.mkdir(exist_ok=True)
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        for target in (self.discarded / name for name in _free_names(f"{stamp}-{label}")):
+            if not target.exists():
+                put(target)
+                return target
+        raise AssertionError  # the names never end
+
+    def clear_temporary(self) -> None:
+        """Remove what a killed attempt was still writing; call it under the lock only."""
+        for leftover in [*self.path.glob(".*.tmp"), *self.pieces.glob(".*.tmp"), *self.checkpoints.glob("tmp-*")]:
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _free_names(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1

@@ -1,0 +1,90 @@
+"""Many rows said in one call: columns, or one packed array, to rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hackmatrix.tracking.errors import MetricValueError, StepOrderError
+from hackmatrix.tracking.protocol import Number, Row
+from hackmatrix.tracking.values import array_to_numbers, keep_array
+
+
+class Series:
+    """T rows whose values may still be being computed.
+
+    Args:
+        columns: tag -> array of shape (T,), or one packed array of shape (T, K) with its K ``tags``.
+        steps: T strictly ascending steps.
+        present: tag -> (T,) booleans; a false leaves the tag out of that row.
+
+    Raises:
+        MetricValueError: a shape does not fit the steps and tags.
+        StepOrderError: the steps do not ascend.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any] | Any,
+        steps: Sequence[int],
+        present: Mapping[str, Sequence[bool]] | None,
+        tags: Sequence[str] | None,
+    ) -> None:
+        self.steps = [int(step) for step in steps]
+        if any(later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)):
+            raise StepOrderError(f"steps {_short(self.steps)} do not ascend strictly; give each step one row")
+        self.packed = tags is not None
+        self.tags: list[str] = list(tags) if tags is not None else list(columns)
+        count = len(self.steps)
+        if self.packed:
+            if len(set(self.tags)) != len(self.tags):
+                raise MetricValueError("tags of a packed array are repeated; each column needs a tag of its own")
+            self._values: list[Any] = [keep_array(columns, (count, len(self.tags)), "the packed array")]
+        else:
+            self._values = [
+                keep_array(column, (count,), f"column {tag!r}") for tag, column in columns.items()
+            ]
+        self._present = {tag: [bool(there) for there in mask] for tag, mask in (present or {}).items()}
+        for tag, mask in self._present.items():
+            if tag not in self.tags or len(mask) != count:
+                raise MetricValueError(
+                    f"present[{tag!r}] has {len(mask)} values for {count} steps"
+                    if tag in self.tags
+                    else f"present names {tag!r}, which is no column; columns are {_short(self.tags)}"
+                )
+
+    def is_ready(self) -> bool:
+        """Whether no value is still being computed."""
+        return all(is_ready(value) for value in self._values)
+
+    def rows(self, timestamp: float, runtime: float) -> list[Row]:
+        """The rows, every one at the time of the call; waits for values still being computed.
+
+        Raises:
+            MetricValueError: a column's values are no numbers, or gone.
+        """
+        lines: Sequence[Sequence[Number]]
+        if self.packed:
+            lines = array_to_numbers(self._values[0], "the packed array")
+        else:
+            lines = list(zip(*map(array_to_numbers, self._values, self.tags), strict=True))
+        rows = []
+        for index, (step, line) in enumerate(zip(self.steps, lines, strict=True)):
+            metrics = dict(zip(self.tags, line, strict=True))
+            for tag, mask in self._present.items():
+                if not mask[index]:
+                    del metrics[tag]
+            rows.append(Row(step, timestamp, runtime, metrics))
+        return rows
+
+
+def is_ready(value: Any) -> bool:
+    """Whether taking the value does not wait; arrays of hosts are always ready."""
+    ask = getattr(value, "is_ready", None)
+    try:
+        return ask is None or bool(ask())
+    except RuntimeError:
+        return True  # deleted meanwhile: nothing to wait for, and told when it is converted
+
+
+def _short(items: Sequence[Any]) -> str:
+    shown = ", ".join(map(repr, items[:6]))
+    return f"[{shown}{', ...' if len(items) > 6 else ''}]"

@@ -1,0 +1,255 @@
+"""One thread that turns what loops said into lines on the disk."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from hackmatrix.tracking.journal import Fsync, Journal
+from hackmatrix.tracking.lines import encode_objects, encode_rows
+from hackmatrix.tracking.protocol import Number, Row
+from hackmatrix.tracking.series import Series, is_ready
+from hackmatrix.tracking.values import to_number
+
+OnFull: TypeAlias = Literal["wait", "drop"]
+RowItem: TypeAlias = tuple[int, float, float, dict[str, Any]]
+SeriesItem: TypeAlias = tuple[Series, float, float]
+RecordItem: TypeAlias = Callable[[], dict[str, Any]]
+
+_TICK_S = 0.1
+_BUSY_S = 10.0  # after this long without a row the thread sleeps until it is woken
+_STALL_S = 30.0  # how long a full queue waits for a writer that makes no progress
+_BATCH_ROWS = 8192
+_log = logging.getLogger("hackmatrix.tracking")
+
+
+class Writer:
+    """Takes rows and records in order from any thread, and appends them to their journals on its own.
+
+    ``put`` wakes nobody while rows keep coming: the thread looks every 0.1 s by itself. It is woken by the
+    first row after a quiet time, by a queue that is half full, by ``drain`` and by ``close``.
+
+    Args:
+        queue_rows: rows that may wait; beyond that ``on_full`` decides.
+        still_ours: asked before each write; false ends the writing for good.
+        published: called after each write, e.g. to tell followers.
+
+    Attributes:
+        dropped: rows that were given up because the queue was full.
+        absent: values that could not be converted and are missing from their rows.
+        lost: why nothing is written any more; none as long as all is well.
+    """
+
+    def __init__(
+        self,
+        metrics: Journal,
+        records: Journal,
+        *,
+        queue_rows: int,
+        on_full: OnFull,
+        fsync: Fsync,
+        still_ours: Callable[[], bool],
+        published: Callable[[], None],
+    ) -> None:
+        self._journals = (metrics, records)
+        self._queue: deque[Any] = deque()
+        self._bound, self._on_full, self._fsync = queue_rows, on_full, fsync
+        self._still_ours, self._published = still_ours, published
+        self._waiting_rows = 0
+        self._batch: list[bytes] = []  # lines of the two journals which the disk has not taken yet
+        self._said = self._written = 0
+        self._wake = threading.Lock()
+        self._wake.acquire()
+        self._asleep = self._closing = self._refusing = False
+        self._turned = threading.Condition()
+        self._told: set[str] = set()
+        self.dropped = self.absent = self.rows = 0
+        self.lost: str | None = None
+        self._thread = threading.Thread(target=self._run, name="hackmatrix-writer", daemon=True)
+        self._thread.start()
+
+    # -- the caller's side: called under the tracker's lock, so that order is the order of calls ---------------
+
+    def put(self, item: RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
+        """Queue an item of that many rows."""
+        if self._waiting_rows + rows > self._bound and not self._room(rows):
+            self.dropped += rows
+            self._tell_once("full", "the queue of rows is full: rows are dropped, and counted in the final report")
+            return
+        self._waiting_rows += rows
+        self._said += 1
+        self._queue.append(item)
+        if self._asleep or self._waiting_rows * 2 > self._bound:
+            self._awaken()
+
+    def _room(self, rows: int) -> bool:
+        """Wait for room as long as the writer makes progress."""
+        if rows > self._bound:
+            return not self._queue  # a series larger than the queue passes alone
+        written, since = self._written, time.monotonic()
+        while self._on_full == "wait" and not self._refusing and self.lost is None:
+            if self._waiting_rows + rows <= self._bound:
+                return True
+            if self._written != written:
+                written, since = self._written, time.monotonic()
+            elif time.monotonic() - since > _STALL_S:
+                return False
+            self._awaken()
+            with self._turned:
+                self._turned.wait(0.01)
+        return self._waiting_rows + rows <= self._bound
+
+    def _awaken(self) -> None:
+        self._asleep = False
+        try:
+            self._wake.release()
+        except RuntimeError:
+            pass  # it is awake already
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until all that was said is written, at most until ``deadline`` (monotonic seconds)."""
+        target = self._said
+        while self._written < target:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or self.lost is not None or not self._thread.is_alive():
+                return False
+            self._awaken()
+            with self._turned:
+                self._turned.wait(min(remaining, 0.05))
+        return True
+
+    def close(self, deadline: float) -> bool:
+        """Write what is left and end the thread; false if something could not be written."""
+        self._closing = True
+        done = self.drain(deadline)
+        self._awaken()
+        self._thread.join(max(0.1, deadline - time.monotonic()))
+        self.dropped += self._waiting_rows
+        return done
+
+    # -- the thread ---------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        quiet_since = synced_at = time.monotonic()
+        while True:
+            closing = self._closing  # read before the turn: what was said before it is then written
+            wrote = self._turn()
+            if time.monotonic() - synced_at >= 1.0:
+                self._sync()
+                synced_at = time.monotonic()
+            if wrote:
+                quiet_since = time.monotonic()
+                continue
+            if closing:
+                self._sync()
+                return
+            self._sleep(quiet_since)
+
+    def _sleep(self, quiet_since: float) -> None:
+        if time.monotonic() - quiet_since < _BUSY_S or self._refusing:
+            self._wake.acquire(timeout=_TICK_S)
+            return
+        self._asleep = True
+        if self._queue or self._closing:  # said between the last look and this line
+            self._asleep = False
+            return
+        self._wake.acquire()
+
+    def _turn(self) -> bool:
+        """Convert and write one batch; false if there was none, or the disk refused it."""
+        if not self._batch:
+            rows, records, taken, said = self._take()
+            if not said:
+                return False
+            self._batch = [encode_rows(rows), encode_objects(records)]
+            self._in_batch = (said, taken, len(rows))
+        if not self._still_ours():
+            self.lost = "another process took the run over: its lock file was replaced, so nothing more is written here"
+            self._tell_once("lost", self.lost)
+            self._queue.clear()
+            self._batch = []
+            return False
+        try:
+            for journal, lines in zip(self._journals, self._batch, strict=True):
+                if lines:
+                    journal.append(lines)
+                    self._batch[0 if journal is self._journals[0] else 1] = b""
+        except OSError as problem:
+            self._refusing = True
+            self._tell_once("disk", f"the disk refuses rows ({problem}); they are kept and tried again")
+            return False
+        if self._refusing:
+            self._refusing = False
+            self._told.discard("disk")
+            _log.warning("the disk takes rows again; nothing that was kept is lost")
+        said, taken, rows_written = self._in_batch
+        self._batch = []
+        self._waiting_rows -= taken
+        self._written += said
+        self.rows += rows_written
+        self._published()
+        with self._turned:
+            self._turned.notify_all()
+        return True
+
+    def _take(self) -> tuple[list[Row], list[dict[str, Any]], int, int]:
+        """Rows and records of the items at the head; stops before one that is still being computed."""
+        rows: list[Row] = []
+        records: list[dict[str, Any]] = []
+        taken = said = 0
+        while self._queue and len(rows) < _BATCH_ROWS:
+            item = self._queue[0]
+            if said and not _item_is_ready(item):
+                break  # what is ready goes to the disk before anything is waited for
+            self._queue.popleft()
+            said += 1
+            if not isinstance(item, tuple):
+                self._guard("a record", lambda item=item: records.append(item()))
+            elif isinstance(item[0], Series):
+                taken += len(item[0].steps)
+                self._guard("a series", lambda item=item: rows.extend(item[0].rows(item[1], item[2])))
+            else:
+                taken += 1
+                rows.append(Row(*item[:3], self._numbers(item[3])))
+        return rows, records, taken, said
+
+    def _numbers(self, values: dict[str, Any]) -> dict[str, Number]:
+        numbers: dict[str, Number] = {}
+        for tag, value in values.items():
+            if type(value) is float or type(value) is int:
+                numbers[tag] = value
+            else:
+                self._guard(f"metric {tag!r}", lambda: numbers.__setitem__(tag, to_number(value, tag)))  # noqa: B023 - called at once
+        return numbers
+
+    def _guard(self, what: str, convert: Callable[[], None]) -> None:
+        """One bad value must not end the thread and every row after it."""
+        try:
+            convert()
+        except Exception as problem:  # noqa: BLE001 - whatever a foreign array raises
+            self.absent += 1
+            self._tell_once(what, f"{what} is missing from its row: {problem}")
+
+    def _sync(self) -> None:
+        if self._fsync == "never":
+            return
+        for journal in self._journals:
+            try:
+                journal.sync()
+            except OSError as problem:
+                self._tell_once("fsync", f"the disk cannot make rows safe ({problem})")
+
+    def _tell_once(self, cause: str, message: str) -> None:
+        if cause not in self._told:
+            self._told.add(cause)
+            _log.warning("%s", message)
+
+
+def _item_is_ready(item: Any) -> bool:
+    if not isinstance(item, tuple):
+        return True
+    if isinstance(item[0], Series):
+        return item[0].is_ready()
+    return all(type(value) is float or is_ready(value) for value in item[3].values())
