@@ -1,1 +1,37 @@
-"""PPO as compiled chunks of updates, with effects between the chunks."""
+"""PPO as compiled chunks of updates, with effects between the chunks.
+
+    >>> from hackmatrix.purejaxrl import TrainConfig
+    >>> TrainConfig(num_envs=16, num_steps=128, total_timesteps=300_000).num_updates
+    146
+
+Read top-down: ``train.py`` (the loop), ``chunk.py``, ``update.py``, ``rollout.py``, ``losses.py``.
+"""
+
+from hackmatrix.purejaxrl.catalogue import make_environment
+from hackmatrix.purejaxrl.checkpoint import CheckpointError, load_checkpoint, read_header
+from hackmatrix.purejaxrl.config import ConfigError, TrainConfig, shards_for
+from hackmatrix.purejaxrl.environments import Environment, LogColumn
+from hackmatrix.purejaxrl.platform import platform_facts
+from hackmatrix.purejaxrl.runner import Runner, init_runner
+from hackmatrix.purejaxrl.saving import SaveOptions
+from hackmatrix.purejaxrl.train import ChunkReport, TrainResult, make_train_chunk, train
+
+__all__ = [
+    "CheckpointError",
+    "ChunkReport",
+    "ConfigError",
+    "Environment",
+    "LogColumn",
+    "Runner",
+    "SaveOptions",
+    "TrainConfig",
+    "TrainResult",
+    "init_runner",
+    "load_checkpoint",
+    "make_environment",
+    "make_train_chunk",
+    "platform_facts",
+    "read_header",
+    "shards_for",
+    "train",
+]

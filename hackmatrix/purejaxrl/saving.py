@@ -1,0 +1,164 @@
+"""When a checkpoint is due, and the one thread that writes it."""
+
+import dataclasses
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from hackmatrix.purejaxrl.checkpoint import make_header, snapshot, write_checkpoint
+from hackmatrix.purejaxrl.config import ConfigError, TrainConfig
+from hackmatrix.purejaxrl.runner import Runner
+
+logger = logging.getLogger("hackmatrix.purejaxrl")
+
+LAST_SAVE_TIMEOUT_S = 300.0  # for the final checkpoint, should the disk be as slow as that
+NEXT_SAVE_TIMEOUT_S = 60.0  # for one still being written when the next is due
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SaveOptions:
+    """How often to save, and what becomes of it. None of it changes a run's numbers."""
+
+    every_updates: int | None = None
+    """[updates], rounded up to the end of a chunk; None: not by count."""
+    every_minutes: float | None = None
+    """[minutes] since the last save; None: not by time."""
+    keep: int | None = 3
+    """[checkpoints] the newest ones, besides the best; None: all."""
+    upload: bool = True
+    """[yes/no] hand them to the backends."""
+    best_return: float | None = None
+    """[1] the best mean episode return of earlier attempts; the header of their checkpoint has it."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no interval."""
+        for name, least in (("every_updates", 1), ("keep", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} = {value!r} must be at least {least}")
+        if self.every_minutes is not None and not self.every_minutes > 0:
+            raise ConfigError(f"every_minutes = {self.every_minutes!r} must be greater than 0")
+
+
+class Keeper(Protocol):
+    """The part of a tracker that saving needs."""
+
+    @property
+    def run(self) -> Any:
+        """Its ``folder`` is a path, or None where nothing is kept."""
+
+    def log_artifact(
+        self,
+        path: str | Path,
+        *,
+        name: str,
+        step: int,
+        type: str = ...,  # noqa: A002 - the tracker's word
+        aliases: Sequence[str] = ...,
+        metadata: Mapping[str, Any] | None = ...,
+        keep: int | None = ...,
+        with_journal: bool = ...,
+        upload: bool = ...,
+    ) -> None:
+        """Take a folder of closed files."""
+
+
+class Saver:
+    """Writes checkpoints of one run behind the loop's back.
+
+    Life: ``copy_if_due`` before a chunk takes the runner, ``hand_over`` when its row is logged, any number of
+    times; ``hand_over_last``; ``close``. What fails is told and never raised.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        tracker: Keeper,
+        options: SaveOptions,
+        *,
+        started_at: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.problem: str | None = None  # why the newest save failed; None: it did not
+        self._config, self._tracker, self._options, self._clock = config, tracker, options, clock
+        self._folder = None if tracker.run.folder is None else Path(tracker.run.folder) / "checkpoints"
+        self._last_update, self._last_time = started_at, clock()
+        self._best = options.best_return
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+
+    def copy_if_due(self, update: int, runner: Runner) -> dict[str, Any] | None:
+        """Begin an on-device copy of the state after ``update``, if it should be saved."""
+        return snapshot(runner) if self._is_due(update) else None
+
+    def hand_over(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
+        """Let the thread write ``state``; one that is still being written goes first."""
+        if not self._idle(NEXT_SAVE_TIMEOUT_S):
+            self._tell(f"checkpoint {update} was left out: an earlier one is still being written")
+            return
+        self._last_update, self._last_time = update, self._clock()
+        self._writing = self._thread.submit(self._save, state, update, mean_return)
+
+    def hand_over_last(self, runner: Runner, update: int, mean_return: float | None) -> None:
+        """Save the state that training ended with, unless that was done, and wait for it."""
+        retry = self._idle(LAST_SAVE_TIMEOUT_S) and self.problem is not None
+        if self._folder is not None and (update > self._last_update or retry):
+            self.hand_over(snapshot(runner), update, mean_return)
+        if not self._idle(LAST_SAVE_TIMEOUT_S):
+            self._tell(f"checkpoint {update} was not written in {LAST_SAVE_TIMEOUT_S:.0f} s")
+
+    def close(self) -> None:
+        """Let the thread end when it has written what it writes."""
+        self._thread.shutdown(wait=self._idle(NEXT_SAVE_TIMEOUT_S), cancel_futures=True)
+
+    def _is_due(self, update: int) -> bool:
+        if self._folder is None:
+            return False
+        every, minutes = self._options.every_updates, self._options.every_minutes
+        by_count = every is not None and update // every > self._last_update // every
+        by_time = minutes is not None and self._clock() - self._last_time >= 60.0 * minutes
+        return by_count or by_time
+
+    def _idle(self, timeout_s: float) -> bool:
+        return self._writing is None or not wait([self._writing], timeout_s).not_done
+
+    def _save(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
+        """Write one checkpoint; runs on the thread."""
+        folder = Path(self._folder or "") / f"tmp-{update}-{os.getpid()}"
+        is_best = mean_return is not None and (self._best is None or mean_return > self._best)
+        best = mean_return if is_best else self._best
+        header = make_header(self._config, update, mean_episode_return=mean_return, best_return=best)
+        try:
+            checksum = write_checkpoint(folder, state, header)
+            self._tracker.log_artifact(
+                folder,
+                name="checkpoint",
+                type="model",
+                step=update,
+                aliases=("latest", f"checkpoint-{update}", *(["best"] if is_best else [])),
+                metadata={
+                    "update": update,
+                    "env_steps": header["env_steps"],
+                    "mean_episode_return": mean_return,
+                    "checksum": checksum,
+                },
+                keep=self._options.keep,
+                with_journal=True,
+                upload=self._options.upload,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, training is worth more than this checkpoint
+            shutil.rmtree(folder, ignore_errors=True)
+            self._tell(f"checkpoint {update} was not saved: {type(error).__name__}: {error}")
+        else:
+            self.problem, self._best = None, best
+
+    def _tell(self, problem: str) -> None:
+        """Warn once while saving keeps failing."""
+        if self.problem is None:
+            logger.warning("%s; it is tried again when the next is due", problem)
+        self.problem = problem
