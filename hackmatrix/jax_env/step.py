@@ -1,0 +1,138 @@
+"""The order of one step, for a batch with the env axis last.
+
+Rules: docs/game.md, sections 4 and 16.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hackmatrix.jax_env import slots
+from hackmatrix.jax_env.actions import carry_out, takes_turn
+from hackmatrix.jax_env.blocks import blocks_of
+from hackmatrix.jax_env.chance import seed_from_words
+from hackmatrix.jax_env.compact import compact_observation
+from hackmatrix.jax_env.constants import NO_ACTION, SIPHON, WON_STAGE
+from hackmatrix.jax_env.enemies_turn import enemies_turn
+from hackmatrix.jax_env.geometry import steps_between
+from hackmatrix.jax_env.mask import is_legal, legal_bits
+from hackmatrix.jax_env.pathfinding import walking_distance
+from hackmatrix.jax_env.progress import completes_stage, next_stage
+from hackmatrix.jax_env.rewards import StepFacts, reward_parts
+from hackmatrix.jax_env.siphon_quality import SiphonQuality, siphon_quality
+from hackmatrix.jax_env.state import EnvState
+from hackmatrix.jax_env.walls import wall, when
+
+Step = tuple[Array, EnvState, Array, Array, dict[str, Array]]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Outcome:
+    """What happened in a step; bool (env,)."""
+
+    was_ended: Array
+    acted: Array
+    stage_completed: Array
+    player_died: Array
+    game_won: Array
+
+
+def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
+    """One step of each environment.
+
+    Args:
+        key_words: uint32 (words, env).
+        state: leaves (..., env).
+        action: int32 (env,), any number.
+
+    Returns:
+        (compact observation uint32 (83, env), state, reward float32 (env,), done bool (env,), info).
+    """
+    before, seed = state, seed_from_words(key_words)
+    was_ended = (before.player.hp == 0) | (before.stage == WON_STAGE)
+    legal = wall(before.turn, legal_bits, before)
+    acted = is_legal(legal, action) & ~was_ended
+    action = jnp.where(acted, action, NO_ACTION)
+    distance_before = wall(before.turn, distance_to_exit, before)
+    quality: SiphonQuality = when(jnp.any(action == SIPHON), siphon_quality, before)
+
+    state = carry_out(before, blocks_of(before.cells), action, seed)
+    state = enemies_turn(state, blocks_of(state.cells).unsiphoned, takes_turn(action), seed)
+    player_died = acted & (state.player.hp == 0)
+    stage_completed = acted & completes_stage(state, action)
+    state = next_stage(state, stage_completed, seed)
+    game_won = stage_completed & (state.stage == WON_STAGE)
+
+    outcome = Outcome(was_ended, acted, stage_completed, player_died, game_won)
+    distances = (distance_before, wall(state.turn, distance_to_exit, state))
+    reward, info = wall(state.turn, _rewards, before, state, action, outcome, quality, distances)
+    done = player_died | game_won | was_ended
+    return wall(state.turn, compact_observation, state), state, reward, done, info
+
+
+def distance_to_exit(state: EnvState) -> Array:
+    """int32 (env,): walking distance, every block a wall, siphoned or not; -1 if there is no path."""
+    player, blocked = state.player, blocks_of(state.cells).all
+    return walking_distance(player.row, player.col, state.exit_row, state.exit_col, blocked)
+
+
+def siphon_enemy_adjacent(state: EnvState) -> Array:
+    """Bool (env,): does an enemy that came of a siphon stand beside the player."""
+    enemies, player = state.enemies, state.player
+    beside = steps_between(enemies.row, enemies.col, player.row, player.col) == 1
+    return jnp.any(enemies.present & beside & enemies.spawned_from_siphon, axis=0)
+
+
+def _rewards(
+    before: EnvState,
+    after: EnvState,
+    action: Array,
+    outcome: Outcome,
+    quality: SiphonQuality,
+    distances: tuple[Array, Array],
+) -> tuple[Array, dict[str, Array]]:
+    """(reward, info) of the step; nothing for a game that had ended."""
+    was, now = before.player, after.player
+    enemies_gone = slots.count(before.enemies.present) - slots.count(after.enemies.present)
+    facts = StepFacts(
+        action=action,
+        stage_after=after.stage,
+        stage_completed=outcome.stage_completed,
+        game_won=outcome.game_won,
+        player_died=outcome.player_died,
+        hp_before=was.hp,
+        hp_after=now.hp,
+        score_before=was.score,
+        score_after=now.score,
+        credits_before=was.credits,
+        credits_after=now.credits,
+        energy_before=was.energy,
+        energy_after=now.energy,
+        kills=jnp.maximum(enemies_gone, 0),
+        data_siphons=jnp.maximum(now.data_siphons - was.data_siphons, 0),
+        distance_before=distances[0],
+        distance_after=distances[1],
+        siphon_better=quality.better,
+        siphon_missed_credits=quality.missed_credits,
+        siphon_missed_energy=quality.missed_energy,
+        siphon_enemy_adjacent=siphon_enemy_adjacent(after),
+    )
+    parts = {
+        name: jnp.where(outcome.was_ended, 0.0, value).astype(jnp.float32)
+        for name, value in reward_parts(facts).items()
+    }
+    info: dict[str, Any] = {
+        **parts,
+        "stage": after.stage,
+        "score": now.score,
+        "hp": now.hp,
+        "stage_completed": outcome.stage_completed,
+        "player_died": outcome.player_died,
+        "game_won": outcome.game_won,
+        "invalid_action": ~outcome.acted,
+    }
+    return sum(parts.values(), jnp.zeros((), jnp.float32)), info
