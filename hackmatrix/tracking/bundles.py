@@ -60,7 +60,9 @@ def read_bundle(checkpoints: Path, step: int) -> Bundle:
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         if isinstance(problem, DamagedCheckpointError):
             raise
-        raise DamagedCheckpointError(f"the manifest of checkpoint {step} is damaged: {problem!r}") from problem
+        raise DamagedCheckpointError(
+            f"the manifest of checkpoint {step} is damaged: {problem!r}"
+        ) from problem
 
 
 def verify_bundle(checkpoints: Path, bundle: Bundle) -> None:
@@ -215,7 +217,7 @@ def _restore_journal(
     present = b"".join(read_chunks(journal))
     if present == kept:
         return []
-    beyond = present[len(kept) :] if present.startswith(kept) else present
+    beyond = present.removeprefix(kept)
     aside = [folder.keep_aside(beyond, f"{kind}.jsonl")] if beyond else []
     write_whole(journal, kept)
     return aside

@@ -40,10 +40,13 @@ class Follower:
         metrics: the journal of rows; read up to its published size.
         records: artifacts and media, read from the records' journal.
         command: what delivers by hand whatever is missing at the end.
+        required: whether a failure is the caller's affair.
+        opened: called after each successful open.
 
     Attributes:
         first_try: set once the first ``open`` has succeeded or failed.
         setup_error: what only the user can mend, found at the first try; or a conflict of identities.
+        problem: the failure that is going on, or the last one of a run that has ended.
     """
 
     def __init__(
@@ -56,14 +59,17 @@ class Follower:
         records: RecordReader,
         *,
         command: str,
+        required: bool = False,
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
         self.name, self._make, self._run_info, self._config = name, make, run, config
+        self.required, self._opened = required, opened
         self._metrics, self._records, self._command = metrics, records, command
         self.backend: Backend | None = None
         self.first_try = threading.Event()
         self.setup_error: Exception | None = None
         self.failures = 0
-        self._problem: str | None = None
+        self.problem: str | None = None
         self._failing_since: float | None = None
         self._reader: StepReader | None = None
         self._first_open = True
@@ -77,7 +83,7 @@ class Follower:
         self._flush_done = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"hackmatrix-{name}", daemon=True)
 
-    # -- called by the tracker ----------------------------------------------------------------------------------
+    # Called by the tracker.
 
     def start(self) -> None:
         """Begin to follow."""
@@ -107,6 +113,12 @@ class Follower:
         self._ending = ending
         self._wake.set()
 
+    def abandon(self) -> None:
+        """The run is not opened after all: let go soon, whatever is delivered."""
+        self.end(Ending("failed", {}, time.monotonic()))
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
+
     def join(self, deadline: float) -> BackendReport:
         """Wait for the end of the thread, and say what became of the rows."""
         if self._thread.ident is not None:
@@ -115,7 +127,7 @@ class Follower:
         known = self._confirmed
         pending = count_steps_after(self._metrics.path, self._metrics.size, known)
         artifacts = self._records.owed
-        problem = self._problem
+        problem = self.problem
         if stuck and problem is None:
             problem = "it did not answer in time"
         if artifacts and problem is None:
@@ -130,7 +142,7 @@ class Follower:
             command=self._command if owed else None,
         )
 
-    # -- the thread ---------------------------------------------------------------------------------------------
+    # The thread.
 
     def _run(self) -> None:
         wait = _FIRST_WAIT_S
@@ -192,6 +204,7 @@ class Follower:
         self._reader = StepReader(self._metrics.path, self._position)
         self._records.restart(backend)
         self.first_try.set()
+        self._opened()
         return backend
 
     def _note_kept(self, held: int) -> None:
@@ -233,25 +246,25 @@ class Follower:
                 f"of {self._handed} handed over"
             )
 
-    # -- failure ------------------------------------------------------------------------------------------------
+    # Failure.
 
     def _well(self) -> None:
         if self._failing_since is not None:
             _log.warning("%s takes rows again; what it lacked was delivered", self.name)
-        self._failing_since, self._problem = None, None
+        self._failing_since, self.problem = None, None
 
     def _failed(self, problem: Exception, ending: Ending | None) -> bool:
         """Note a failure; false if there is no point in going on."""
         self.failures += 1
-        self._problem = _sentence(problem)
+        self.problem = _sentence(problem)
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            if self.first_try.is_set() or isinstance(problem, BackendUnreachableError):
-                known = isinstance(problem, BackendUnreachableError | RunConflictError | BackendSetupError)
+            known = isinstance(problem, BackendUnreachableError | RunConflictError | BackendSetupError)
+            if self.first_try.is_set() or not isinstance(problem, RunConflictError | BackendSetupError):
                 _log.warning(
                     "%s: %s; training goes on, rows are kept and delivered later",
                     self.name,
-                    self._problem,
+                    self.problem,
                     exc_info=None if known else problem,
                 )
         backend, self.backend = self.backend, None

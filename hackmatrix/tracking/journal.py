@@ -1,5 +1,6 @@
 """Rows into a file that is valid at every instant."""
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,9 @@ class Extent(NamedTuple):
     size: int
     lines: int
     last_step: int | None
+
+
+_EMPTY = Extent(0, 0, None)
 
 
 def scan(chunks: Iterable[bytes], upto: int | None = None, *, ordered: bool = True) -> Extent:
@@ -76,7 +80,7 @@ class Journal:
         size: bytes that are valid; readers in this process never look beyond.
     """
 
-    def __init__(self, path: Path, extent: Extent = Extent(0, 0, None), fsync: Fsync = "never") -> None:
+    def __init__(self, path: Path, extent: Extent = _EMPTY, fsync: Fsync = "never") -> None:
         self.path = path
         self.size = extent.size
         self._fsync = fsync
@@ -121,7 +125,21 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def _quietly(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except OSError:
-        pass  # what stands behind the valid size is cut when the run is opened again
+    with contextlib.suppress(OSError):
+        action()  # what stands behind the valid size is cut when the run is opened again
+
+
+def last_line(path: Path, size: int) -> bytes | None:
+    """The last whole line among the first ``size`` bytes; none if there is none."""
+    if not size:
+        return None
+    with path.open("rb") as file:
+        reach = 4096
+        while True:
+            start = max(0, size - reach)
+            file.seek(start)
+            data = file.read(size - start)
+            cut = data.rstrip(b"\n").rfind(b"\n")
+            if cut >= 0 or start == 0:
+                return data[cut + 1 :]
+            reach *= 8

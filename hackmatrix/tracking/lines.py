@@ -20,7 +20,7 @@ _SPELLING = {"nan": math.nan, "+inf": math.inf, "-inf": -math.inf}
 @cache
 def _codec() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
     # Imported with the first run, not with the package: it costs more than all the rest together.
-    import msgspec.json  # noqa: PLC0415 - see above
+    import msgspec.json
 
     return msgspec.json.Encoder().encode_lines, msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -42,7 +42,7 @@ def encode_rows(rows: Sequence[Row]) -> bytes:
 
 
 def _row_object(row: Row) -> dict[str, Any]:
-    line = {STEP: row.step, TIMESTAMP: row.timestamp, RUNTIME: row.runtime, **row.metrics}
+    line: dict[str, Any] = {STEP: row.step, TIMESTAMP: row.timestamp, RUNTIME: row.runtime, **row.metrics}
     if _all_finite(row.metrics.values()):
         return line
     notes = []

@@ -55,13 +55,17 @@ class RunLock:
                 break
             os.close(self._descriptor)  # the file was replaced between opening and locking
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode() if hasattr(
-            os, "uname") else f"process {os.getpid()}\n".encode())
+        os.write(
+            self._descriptor,
+            f"process {os.getpid()} on {os.uname().nodename}\n".encode()
+            if hasattr(os, "uname")
+            else f"process {os.getpid()}\n".encode(),
+        )
 
     def still_ours(self) -> bool:
         """Whether the locked file is the one that stands at the path, so that nobody else can lock it."""
         try:
-            return os.path.samestat(os.fstat(self._descriptor), os.stat(self.path))
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
         except OSError:
             return False
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, TypeAlias, runtime_
 Number: TypeAlias = int | float
 # Structural on purpose: a 0-d array that is still being computed qualifies, and nobody imports JAX for it.
 Scalar: TypeAlias = Any
-ConfigValue: TypeAlias = None | bool | int | float | str | list[Any]
+ConfigValue: TypeAlias = bool | int | float | str | list[Any] | None
 Config: TypeAlias = Mapping[str, ConfigValue]
 Status: TypeAlias = Literal["finished", "failed", "interrupted", "preempted"]
 Resume: TypeAlias = Literal["never", "allow", "must"]

@@ -50,7 +50,13 @@ def artifact_of(line: Mapping[str, Any]) -> ArtifactRecord:
 
 def media_line(record: MediaRecord) -> dict[str, Any]:
     """The line of a histogram, text or image."""
-    return {STEP: record.step, TIMESTAMP: record.timestamp, "kind": record.kind, "tag": record.tag, "data": dict(record.data)}
+    return {
+        STEP: record.step,
+        TIMESTAMP: record.timestamp,
+        "kind": record.kind,
+        "tag": record.tag,
+        "data": dict(record.data),
+    }
 
 
 def media_of(line: Mapping[str, Any]) -> MediaRecord:
@@ -113,7 +119,7 @@ class RecordReader:
                 self._artifacts.append(line)
         self._offset = size
 
-    # -- media --------------------------------------------------------------------------------------------------
+    # Media.
 
     def write(self, backend: Backend, rows: list[Row], *, ending: bool = False) -> None:
         """Hand over rows, each medium just before the row of its step, so that one last step speaks for both."""
@@ -168,7 +174,7 @@ class RecordReader:
         )
         return False
 
-    # -- artifacts ----------------------------------------------------------------------------------------------
+    # Artifacts.
 
     def _due(self) -> list[dict[str, Any]]:
         """Those of the newest ``keep`` of each name that were not taken yet, and the best one, oldest first."""
@@ -213,7 +219,8 @@ class RecordReader:
         except Exception as problem:  # noqa: BLE001 - rows must go on whatever an upload raises
             self._retry_at = time.monotonic() + (_RETRY_S if deadline is None else 2.0)
             self._tell_once(
-                "artifact", f"{self._name} did not take artifact {record.name!r} ({problem}); it is tried again"
+                "artifact",
+                f"{self._name} did not take artifact {record.name!r} ({problem}); it is tried again",
             )
             return
         self._told.discard("artifact")

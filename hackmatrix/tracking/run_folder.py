@@ -75,7 +75,9 @@ class RunFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as problem:
-            raise RunFolderError(f"{self.identity} cannot be read ({problem}); restore it or move it away") from problem
+            raise RunFolderError(
+                f"{self.identity} cannot be read ({problem}); restore it or move it away"
+            ) from problem
         if not isinstance(found, dict) or "name" not in found:
             raise RunFolderError(f"{self.identity} is no run's description; restore it or move it away")
         return found
@@ -93,7 +95,7 @@ class RunFolder:
 
     def set_aside(self, path: Path, label: str) -> Path:
         """Move a file or folder to ``discarded/`` under a name that is free there."""
-        return self._aside(label, lambda target: path.replace(target))
+        return self._aside(label, path.replace)
 
     def keep_aside(self, data: bytes, label: str) -> Path:
         """Write bytes to ``discarded/`` under a name that is free there."""
@@ -110,7 +112,11 @@ class RunFolder:
 
     def clear_temporary(self) -> None:
         """Remove what a killed attempt was still writing; call it under the lock only."""
-        for leftover in [*self.path.glob(".*.tmp"), *self.pieces.glob(".*.tmp"), *self.checkpoints.glob("tmp-*")]:
+        for leftover in [
+            *self.path.glob(".*.tmp"),
+            *self.pieces.glob(".*.tmp"),
+            *self.checkpoints.glob("tmp-*"),
+        ]:
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:

@@ -1,11 +1,14 @@
 """Many rows said in one call: columns, or one packed array, to rows."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 from hackmatrix.tracking.errors import MetricValueError, StepOrderError
 from hackmatrix.tracking.protocol import Number, Row
 from hackmatrix.tracking.values import array_to_numbers, keep_array
+
+Guard: TypeAlias = Callable[[str, Callable[[], None]], None]
 
 
 class Series:
@@ -36,7 +39,9 @@ class Series:
         count = len(self.steps)
         if self.packed:
             if len(set(self.tags)) != len(self.tags):
-                raise MetricValueError("tags of a packed array are repeated; each column needs a tag of its own")
+                raise MetricValueError(
+                    "tags of a packed array are repeated; each column needs a tag of its own"
+                )
             self._values: list[Any] = [keep_array(columns, (count, len(self.tags)), "the packed array")]
         else:
             self._values = [
@@ -55,25 +60,49 @@ class Series:
         """Whether no value is still being computed."""
         return all(is_ready(value) for value in self._values)
 
-    def rows(self, timestamp: float, runtime: float) -> list[Row]:
+    def rows(self, timestamp: float, runtime: float, guard: Guard) -> list[Row]:
         """The rows, every one at the time of the call; waits for values still being computed.
 
-        Raises:
-            MetricValueError: a column's values are no numbers, or gone.
+        Args:
+            timestamp: unix seconds.
+            runtime: active seconds of the run.
+            guard: calls its second argument; a column that cannot be read is told under the name in the first,
+                and is absent.
         """
-        lines: Sequence[Sequence[Number]]
+        columns: dict[str, list[Number]] = {}
         if self.packed:
-            lines = array_to_numbers(self._values[0], "the packed array")
+            guard("a packed array", lambda: columns.update(zip(self.tags, self._unpacked(), strict=True)))
         else:
-            lines = list(zip(*map(array_to_numbers, self._values, self.tags), strict=True))
-        rows = []
-        for index, (step, line) in enumerate(zip(self.steps, lines, strict=True)):
-            metrics = dict(zip(self.tags, line, strict=True))
-            for tag, mask in self._present.items():
-                if not mask[index]:
-                    del metrics[tag]
-            rows.append(Row(step, timestamp, runtime, metrics))
-        return rows
+            for tag, value in zip(self.tags, self._values, strict=True):
+                guard(f"column {tag!r}", partial(_set_column, columns, tag, value))
+        if not self._present:
+            lines = zip(*columns.values(), strict=True) if columns else iter([()] * len(self.steps))
+            tags = list(columns)
+            return [
+                Row(step, timestamp, runtime, dict(zip(tags, line, strict=True)))
+                for step, line in zip(self.steps, lines, strict=True)
+            ]
+        return [
+            Row(
+                step,
+                timestamp,
+                runtime,
+                {
+                    tag: column[index]
+                    for tag, column in columns.items()
+                    if tag not in self._present or self._present[tag][index]
+                },
+            )
+            for index, step in enumerate(self.steps)
+        ]
+
+    def _unpacked(self) -> list[list[Number]]:
+        table = array_to_numbers(self._values[0], "the packed array")
+        return [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in self.tags]
+
+
+def _set_column(columns: dict[str, list[Number]], tag: str, value: Any) -> None:
+    columns[tag] = array_to_numbers(value, tag)
 
 
 def is_ready(value: Any) -> bool:

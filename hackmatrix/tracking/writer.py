@@ -1,10 +1,12 @@
 """One thread that turns what loops said into lines on the disk."""
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from hackmatrix.tracking.journal import Fsync, Journal
@@ -53,7 +55,8 @@ class Writer:
         still_ours: Callable[[], bool],
         published: Callable[[], None],
     ) -> None:
-        self._journals = (metrics, records)
+        # Records go first: whoever sees a row sees the media said before it.
+        self._journals = (records, metrics)
         self._queue: deque[Any] = deque()
         self._bound, self._on_full, self._fsync = queue_rows, on_full, fsync
         self._still_ours, self._published = still_ours, published
@@ -70,13 +73,15 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="hackmatrix-writer", daemon=True)
         self._thread.start()
 
-    # -- the caller's side: called under the tracker's lock, so that order is the order of calls ---------------
+    # The caller's side: called under the tracker's lock, so that order is the order of calls.
 
     def put(self, item: RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
         """Queue an item of that many rows."""
         if self._waiting_rows + rows > self._bound and not self._room(rows):
             self.dropped += rows
-            self._tell_once("full", "the queue of rows is full: rows are dropped, and counted in the final report")
+            self._tell_once(
+                "full", "the queue of rows is full: rows are dropped, and counted in the final report"
+            )
             return
         self._waiting_rows += rows
         self._said += 1
@@ -103,10 +108,8 @@ class Writer:
 
     def _awaken(self) -> None:
         self._asleep = False
-        try:
+        with contextlib.suppress(RuntimeError):  # it is awake already
             self._wake.release()
-        except RuntimeError:
-            pass  # it is awake already
 
     def drain(self, deadline: float) -> bool:
         """Wait until all that was said is written, at most until ``deadline`` (monotonic seconds)."""
@@ -129,7 +132,7 @@ class Writer:
         self.dropped += self._waiting_rows
         return done
 
-    # -- the thread ---------------------------------------------------------------------------------------------
+    # The thread.
 
     def _run(self) -> None:
         quiet_since = synced_at = time.monotonic()
@@ -163,19 +166,21 @@ class Writer:
             rows, records, taken, said = self._take()
             if not said:
                 return False
-            self._batch = [encode_rows(rows), encode_objects(records)]
+            self._batch = [encode_objects(records), encode_rows(rows)]
             self._in_batch = (said, taken, len(rows))
         if not self._still_ours():
-            self.lost = "another process took the run over: its lock file was replaced, so nothing more is written here"
+            self.lost = (
+                "another process took the run over (its lock file was replaced): nothing more is written here"
+            )
             self._tell_once("lost", self.lost)
             self._queue.clear()
             self._batch = []
             return False
         try:
-            for journal, lines in zip(self._journals, self._batch, strict=True):
-                if lines:
-                    journal.append(lines)
-                    self._batch[0 if journal is self._journals[0] else 1] = b""
+            for index, journal in enumerate(self._journals):
+                if self._batch[index]:
+                    journal.append(self._batch[index])
+                    self._batch[index] = b""  # the other one may be refused
         except OSError as problem:
             self._refusing = True
             self._tell_once("disk", f"the disk refuses rows ({problem}); they are kept and tried again")
@@ -206,13 +211,13 @@ class Writer:
             self._queue.popleft()
             said += 1
             if not isinstance(item, tuple):
-                self._guard("a record", lambda item=item: records.append(item()))
+                self._guard("a record", partial(_append_record, records, item))
             elif isinstance(item[0], Series):
                 taken += len(item[0].steps)
-                self._guard("a series", lambda item=item: rows.extend(item[0].rows(item[1], item[2])))
+                rows.extend(item[0].rows(item[1], item[2], self._guard))
             else:
                 taken += 1
-                rows.append(Row(*item[:3], self._numbers(item[3])))
+                rows.append(Row(item[0], item[1], item[2], self._numbers(item[3])))
         return rows, records, taken, said
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, Number]:
@@ -221,7 +226,7 @@ class Writer:
             if type(value) is float or type(value) is int:
                 numbers[tag] = value
             else:
-                self._guard(f"metric {tag!r}", lambda: numbers.__setitem__(tag, to_number(value, tag)))  # noqa: B023 - called at once
+                self._guard(f"metric {tag!r}", partial(_set_number, numbers, tag, value))
         return numbers
 
     def _guard(self, what: str, convert: Callable[[], None]) -> None:
@@ -245,6 +250,14 @@ class Writer:
         if cause not in self._told:
             self._told.add(cause)
             _log.warning("%s", message)
+
+
+def _append_record(records: list[dict[str, Any]], make: RecordItem) -> None:
+    records.append(make())
+
+
+def _set_number(numbers: dict[str, Number], tag: str, value: Any) -> None:
+    numbers[tag] = to_number(value, tag)
 
 
 def _item_is_ready(item: Any) -> bool:

@@ -1,0 +1,101 @@
+"""Histograms, texts and images on their way into ``records.jsonl``."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hackmatrix.tracking.errors import MetricValueError
+from hackmatrix.tracking.protocol import MediaRecord
+from hackmatrix.tracking.run_folder import RunFolder, write_whole
+
+_GREY, _RGB, _RGBA = 2, 3, 4
+
+
+def histogram_record(tag: str, values: Any, step: int, bins: int) -> Callable[[], MediaRecord]:
+    """The distribution of an array's finite values; counted on the writer's thread."""
+    if bins < 1:
+        raise MetricValueError(f"bins is {bins!r}, expected an integer >= 1")
+    now = time.time()
+    kept = values.copy() if type(values).__module__ == "numpy" else values
+
+    def count() -> MediaRecord:
+        import numpy as np
+
+        array = np.asarray(kept, dtype=np.float64).ravel()
+        array = array[np.isfinite(array)]
+        counts, edges = np.histogram(array, bins=bins)
+        data = {
+            "counts": counts.tolist(),
+            "edges": edges.tolist(),
+            "min": float(array.min()) if array.size else 0.0,
+            "max": float(array.max()) if array.size else 0.0,
+            "sum": float(array.sum()),
+            "sum_squares": float(np.square(array).sum()),
+        }
+        return MediaRecord(kind="histogram", tag=tag, step=step, timestamp=now, data=data)
+
+    return count
+
+
+def text_record(tag: str, text: str, step: int) -> Callable[[], MediaRecord]:
+    """A text as it is now."""
+    if not isinstance(text, str):
+        raise MetricValueError(f"text {tag!r} is of type {type(text).__name__}, expected a str")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise MetricValueError(
+            f"text {tag!r} is no valid Unicode; decode it with errors='replace'"
+        ) from error
+    record = MediaRecord(kind="text", tag=tag, step=step, timestamp=time.time(), data={"text": text})
+    return lambda: record
+
+
+def image_record(tag: str, image: Any, step: int, folder: RunFolder) -> Callable[[], MediaRecord]:
+    """An image, stored as PNG below ``artifacts/`` on the writer's thread."""
+    shape = tuple(getattr(image, "shape", ()))
+    if len(shape) not in (_GREY, _RGB) or (len(shape) == _RGB and shape[2] not in (1, _RGB, _RGBA)):
+        raise MetricValueError(f"image {tag!r} has shape {shape}, expected (H, W), (H, W, 3) or (H, W, 4)")
+    now = time.time()
+    kept = image.copy() if type(image).__module__ == "numpy" else image
+
+    def store() -> MediaRecord:
+        import hashlib  # noqa: PLC0415 - keeps the package's import light
+
+        import numpy as np
+
+        array = np.asarray(kept)
+        if array.dtype != np.uint8:
+            array = np.round(np.clip(np.nan_to_num(array.astype(np.float64)), 0.0, 1.0) * 255.0).astype(
+                np.uint8
+            )
+        png = _png(array.reshape(*shape[:2], -1))
+        place = folder.artifacts / f"image-{hashlib.sha256(png).hexdigest()[:16]}"
+        place.mkdir(parents=True, exist_ok=True)
+        write_whole(place / "image.png", png)
+        file = (place / "image.png").relative_to(folder.path).as_posix()
+        data = {"file": file, "height": shape[0], "width": shape[1]}
+        return MediaRecord(kind="image", tag=tag, step=step, timestamp=now, data=data)
+
+    return store
+
+
+def _png(pixels: Any) -> bytes:
+    """PNG of a uint8 (H, W, C) array, C in 1, 3, 4. Source: the PNG specification, third edition."""
+    import struct  # noqa: PLC0415 - keeps the package's import light
+    import zlib  # noqa: PLC0415 - likewise
+
+    height, width, channels = pixels.shape
+    color = {1: 0, 3: 2, 4: 6}[channels]
+    lines = b"".join(b"\0" + pixels[row].tobytes() for row in range(height))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )

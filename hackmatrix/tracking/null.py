@@ -1,0 +1,131 @@
+"""A tracker that keeps nothing and refuses what a real one refuses."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hackmatrix.tracking.errors import TrackerClosedError
+from hackmatrix.tracking.naming import check_name, check_tag
+from hackmatrix.tracking.ordering import StepOrder, whole_number
+from hackmatrix.tracking.protocol import ConfigValue, FinishReport, RunInfo, Scalar, Status
+from hackmatrix.tracking.series import Series
+from hackmatrix.tracking.values import copy_metrics, to_number
+
+
+class NullTracker:
+    """For measuring what tracking costs, and for every process but the one that writes."""
+
+    def __init__(self, run: RunInfo) -> None:
+        self._run = run
+        self._steps = StepOrder(None)
+        self._report: FinishReport | None = None
+
+    @property
+    def run(self) -> RunInfo:
+        """Who the run would be; it has no folder."""
+        return self._run
+
+    def _check_open(self) -> None:
+        if self._report is not None:
+            raise TrackerClosedError(f"run {self._run.name!r} was finished; open a new one")
+
+    def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
+        """Check a row."""
+        self._check_open()
+        values = copy_metrics(metrics)
+        self._steps.check_tags(values)
+        step = whole_number(step)
+        self._steps.admit(step, step, values)
+
+    def log_series(
+        self,
+        columns: Mapping[str, Scalar] | Scalar,
+        *,
+        steps: Sequence[int],
+        present: Mapping[str, Sequence[bool]] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Check rows."""
+        self._check_open()
+        series = Series(columns, steps, present, tags)
+        self._steps.check_tags(series.tags)
+        if series.steps:
+            self._steps.admit(series.steps[0], series.steps[-1], series.tags)
+
+    def log_summary(self, values: Mapping[str, Scalar]) -> None:
+        """Check figures."""
+        self._check_open()
+        self._steps.check_tags(values)
+        for tag, value in values.items():
+            to_number(value, tag)
+
+    def log_artifact(
+        self,
+        path: str | Path,
+        *,
+        name: str,
+        step: int,
+        type: str = "file",  # noqa: A002 - the field's word
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, ConfigValue] | None = None,
+        keep: int | None = None,
+        with_journal: bool = False,
+        upload: bool = True,
+    ) -> None:
+        """Check names and that the files are there."""
+        del type, metadata, keep, upload
+        self._check_open()
+        check_name("artifact name", name)
+        for alias in aliases:
+            check_name("alias", alias)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
+        if with_journal:
+            self._steps.seal(whole_number(step))
+
+    def _check_medium(self, tag: str, step: int) -> None:
+        self._check_open()
+        check_tag(tag)
+        self._steps.check_step(whole_number(step))
+
+    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
+        """Check a histogram's place."""
+        del values, bins
+        self._check_medium(tag, step)
+
+    def log_text(self, tag: str, text: str, *, step: int) -> None:
+        """Check a text's place."""
+        del text
+        self._check_medium(tag, step)
+
+    def log_image(self, tag: str, image: Scalar, *, step: int) -> None:
+        """Check an image's place."""
+        del image
+        self._check_medium(tag, step)
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Nothing waits."""
+        del timeout
+        self._check_open()
+        return True
+
+    def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
+        """Nothing is owed."""
+        del timeout
+        if self._report is None:
+            last = self._steps.newest
+            self._report = FinishReport(status=status, last_step=None if last < 0 else last)
+        return self._report
+
+    def native(self, backend: str) -> Any:
+        """There is nobody behind it."""
+        raise ValueError(f"no backend {backend!r} follows this run; those that do: none")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish("finished" if error is None else "failed")

@@ -1,0 +1,496 @@
+"""``open_tracker``: names, lock, journal, followers, in this order, and nothing left behind if one fails."""
+
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hackmatrix.tracking.artifacts import Artifacts
+from hackmatrix.tracking.bundles import Bundle, newest_whole, restore
+from hackmatrix.tracking.config import flatten_config
+from hackmatrix.tracking.errors import (
+    DamagedCheckpointError,
+    InvalidNameError,
+    RunConflictError,
+    RunExistsError,
+    RunInUseError,
+    RunNotFoundError,
+    TrackingError,
+)
+from hackmatrix.tracking.exiting import ExitHook
+from hackmatrix.tracking.finding import FoundRun
+from hackmatrix.tracking.follower import Follower
+from hackmatrix.tracking.identity import begin_attempt, check_config, new_identity, shown_config
+from hackmatrix.tracking.journal import Fsync, Journal, last_line, read_chunks, scan
+from hackmatrix.tracking.lines import decode_row
+from hackmatrix.tracking.lock import RunLock
+from hackmatrix.tracking.naming import RunName, check_name, format_run_name, next_number, run_id
+from hackmatrix.tracking.null import NullTracker
+from hackmatrix.tracking.options import coerce_options, refuse_unused_options
+from hackmatrix.tracking.protocol import Backend, Resume, RunDefaults, RunFinder, RunInfo, Tracker
+from hackmatrix.tracking.records import RecordReader, artifact_line, read_records
+from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
+from hackmatrix.tracking.run_folder import RunFolder, digest_file
+from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handle
+from hackmatrix.tracking.writer import OnFull, Writer
+
+_log = logging.getLogger("hackmatrix.tracking")
+
+
+@dataclass(frozen=True)
+class JournalOptions:
+    """Options of the journal, ``jsonl.*`` whatever the backends.
+
+    Attributes:
+        fsync: when rows are made safe against a power cut; a killed process loses none of them either way.
+        queue_rows: rows that may wait for the writer.
+        on_full: what a full queue does: hold the caller as long as the writer makes progress, or drop.
+    """
+
+    fsync: Fsync = "never"
+    queue_rows: int = 65536
+    on_full: OnFull = "wait"
+
+
+def open_tracker(
+    backends: str | Sequence[str] = "jsonl",
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    name: str | None = None,
+    prefix: str | None = None,
+    suffix: str | None = None,
+    config: Any = None,
+    attempt: Any = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    tags: Sequence[str] | None = None,
+    notes: str | None = None,
+    root: str | Path | None = DEFAULT_ROOT,
+    resume: Resume | FoundRun = "allow",
+    may_change: Sequence[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    required: Sequence[str] = (),
+    process_index: int | None = None,
+    open_timeout: float = 15.0,
+) -> Tracker:
+    """Open a run: a journal on this disk, and a follower for each backend.
+
+    A run without a name is always a new one, ``<prefix>-<mon><dd>-<yy>-<n>[-<suffix>]``. One with a name goes
+    on where it stands; after a kill, give what ``find_run`` found, and it goes on from its checkpoint.
+
+    Args:
+        backends: names, comma-separated or a sequence: ``jsonl`` is the journal alone, ``null`` nothing.
+        project: default: what a backend's environment says, else ``hackmatrix``.
+        entity: the team at a backend; default: what its environment says, else its own default.
+        name: of the run; decides its id.
+        prefix: of an automatic name; default the project.
+        suffix: of an automatic name.
+        config: what decides the run's numbers: a dataclass, a mapping, a namespace; one for ever.
+        attempt: facts about this process that may differ between attempts: devices, versions, commit.
+        group, job_type, tags, notes: labels, for backends that show them.
+        root: the folder of runs; default ``HACKMATRIX_DIR``, else ``runs``; none: a temporary folder that is
+            removed after complete delivery.
+        resume: ``allow``, ``must`` exist, ``never`` exist; or what ``find_run`` found.
+        may_change: config keys that may differ when a run goes on.
+        options: backend -> option -> value; ``jsonl`` has those of ``JournalOptions``.
+        required: backends whose failure is raised, at open and by the next call.
+        process_index: of many processes only process 0 writes; default: what ``jax.distributed`` says.
+        open_timeout: seconds to wait for each backend's first try.
+
+    Raises:
+        InvalidNameError, UnknownBackendError, MissingPackageError, BackendOptionError, ConfigValueError: the
+            call is wrong; nothing was made.
+        RunFolderError: ``root`` cannot be written.
+        RunInUseError: a live process writes the run, or went on with it since it was found.
+        RunExistsError, RunNotFoundError: against ``resume``.
+        ConfigMismatchError: the run has another config.
+        BackendSetupError: a backend needs the user, e.g. a login; no run is left behind.
+        RunConflictError: a backend has another run of this name.
+    """
+    names = tracker_names(backends)
+    options = options or {}
+    makers = _makers(names, options, required)
+    journal_options = JournalOptions(**coerce_options("jsonl", JournalOptions, options.get("jsonl", {})))
+    found = resume if isinstance(resume, FoundRun) else None
+    labels = _labels(
+        [make() for make in makers.values()],
+        project=project, entity=entity, group=group, job_type=job_type, tags=tags, notes=notes,
+    )  # fmt: skip
+    check_name("project", labels["project"])
+    if name is not None and found is None:
+        check_name("run name", name)
+        if prefix is not None or suffix is not None:
+            raise InvalidNameError("a run with a name takes no prefix or suffix; give one or the other")
+    naming = _Naming(prefix or labels["project"], suffix)
+    flat, facts = flatten_config(config or {}), flatten_config(attempt or {})
+    if "null" in names or _process_index(process_index) != 0:
+        return NullTracker(_null_info(found, name, naming, labels))
+    if root is None:
+        if not makers:
+            raise ValueError("root=None keeps nothing but what backends take; name one, or give a folder")
+        import tempfile  # noqa: PLC0415 - keeps the package's import light
+
+        root = tempfile.mkdtemp(prefix="hackmatrix-")
+        temporary = True
+    else:
+        temporary = False
+    opening = _Opening(
+        root=writable_root(run_root(root)),
+        temporary=temporary,
+        labels=labels,
+        config=flat if config is not None else None,
+        attempt=facts,
+        makers=makers,
+        journal=journal_options,
+        required=tuple(required),
+        may_change=tuple(may_change),
+        open_timeout=open_timeout,
+    )
+    if found is not None:
+        return opening.go_on_with(found)
+    if name is not None:
+        return opening.open_named(name, "allow" if isinstance(resume, FoundRun) else resume)
+    return opening.open_new(naming)
+
+
+def _makers(
+    names: Sequence[str], options: Mapping[str, Mapping[str, Any]], required: Sequence[str]
+) -> dict[str, Callable[[], Backend]]:
+    carriers = [name for name in names if name not in WORDS]
+    refuse_unused_options(options, ("jsonl", *carriers))
+    for name in required:
+        if name not in carriers:
+            raise TrackingError(f"{name!r} is required but not opened; opened are {', '.join(names)}")
+
+    def maker(name: str) -> Callable[[], Backend]:
+        return lambda: make_backend(name, options.get(name, {}))
+
+    return {name: maker(name) for name in carriers}
+
+
+def _labels(probes: Sequence[Backend], **given: Any) -> dict[str, Any]:
+    """Argument, else a backend's environment, else the default."""
+    environment: dict[str, Any] = {}
+    for probe in probes:
+        if isinstance(probe, RunDefaults):
+            environment = {**probe.run_defaults(), **environment}
+    chosen = {key: value if value is not None else environment.get(key) for key, value in given.items()}
+    return {**chosen, "project": chosen["project"] or "hackmatrix", "tags": tuple(chosen["tags"] or ())}
+
+
+@dataclass(frozen=True)
+class _Naming:
+    prefix: str
+    suffix: str | None
+
+    def __post_init__(self) -> None:
+        self.name(1)  # refused before anything is made
+
+    def name(self, number: int) -> str:
+        return format_run_name(RunName(self.prefix, date.today(), number, self.suffix))  # noqa: DTZ011 - local day
+
+    def next_after(self, names: Sequence[str]) -> str:
+        return self.name(next_number(names, self.prefix, date.today()))  # noqa: DTZ011 - local day
+
+
+def _process_index(given: int | None) -> int:
+    if given is not None:
+        return given
+    jax = sys.modules.get("jax")
+    distributed = getattr(jax, "distributed", None)
+    if jax is None or distributed is None or not getattr(distributed, "is_initialized", lambda: False)():
+        return 0
+    return int(jax.process_index())
+
+
+def _null_info(
+    found: FoundRun | None, name: str | None, naming: _Naming, labels: Mapping[str, Any]
+) -> RunInfo:
+    chosen = found.name if found is not None else name or naming.name(1)
+    return RunInfo(id=run_id(chosen), name=chosen, uid=found.uid if found is not None else "", **labels)
+
+
+@dataclass(frozen=True)
+class _Opening:
+    root: Path
+    temporary: bool
+    labels: Mapping[str, Any]
+    config: Mapping[str, Any] | None
+    attempt: Mapping[str, Any]
+    makers: Mapping[str, Callable[[], Backend]]
+    journal: JournalOptions
+    required: tuple[str, ...]
+    may_change: tuple[str, ...]
+    open_timeout: float
+
+    # Which run.
+
+    def open_new(self, naming: _Naming) -> Tracker:
+        """The next free number of the day; whoever makes the folder first has it."""
+        refused: list[str] = []
+        while True:
+            name = naming.next_after([*(path.name for path in self.root.iterdir()), *refused])
+            try:
+                (self.root / name).mkdir()
+            except FileExistsError:
+                continue
+            try:
+                if self._taken(name):
+                    raise RunConflictError(f"{name} exists at a backend")
+                return self._open(RunFolder(self.root / name), "never", fresh=True)
+            except RunConflictError as conflict:
+                _log.warning("%s; the next number is taken", conflict)
+                refused.append(name)
+                shutil.rmtree(self.root / name, ignore_errors=True)
+
+    def open_named(self, name: str, resume: Resume) -> Tracker:
+        """The run of this name, made if it may be."""
+        folder = RunFolder(self.root / name)
+        exists = folder.read_identity() is not None
+        if exists and resume == "never":
+            raise RunExistsError(
+                f"run {name!r} exists in {str(self.root)!r}; choose another name, or resume it"
+            )
+        if not exists and resume == "must":
+            raise RunNotFoundError(
+                f"there is no run {name!r} in {str(self.root)!r}; begin it without resume='must'"
+            )
+        made = not folder.path.exists()
+        folder.path.mkdir(exist_ok=True)
+        return self._open(folder, resume, fresh=made)
+
+    def go_on_with(self, found: FoundRun) -> Tracker:
+        """A run that was found, from its checkpoint."""
+        if found.root.resolve() != self.root.resolve():
+            raise RunNotFoundError(
+                f"run {found.name!r} was looked for with root {str(found.root)!r}, and is opened with "
+                f"{str(self.root)!r}; give both the same"
+            )
+        folder = RunFolder(self.root / found.name)
+        made = not folder.path.exists()
+        folder.path.mkdir(exist_ok=True)
+        return self._open(folder, "must", fresh=made, found=found)
+
+    def _taken(self, name: str) -> bool:
+        project, entity = self.labels["project"], self.labels["entity"]
+        for make in self.makers.values():
+            backend = make()
+            if isinstance(backend, RunFinder):
+                try:
+                    if backend.taken(name, project, entity):
+                        return True
+                except Exception:  # noqa: BLE001 - what cannot be asked counts as free
+                    _log.debug("could not ask whether %s is taken", name, exc_info=True)
+        return False
+
+    # How.
+
+    def _open(
+        self, folder: RunFolder, resume: Resume, *, fresh: bool, found: FoundRun | None = None
+    ) -> Tracker:
+        finish_earlier_handle(folder.path)
+        with ExitStack() as undo:
+            if fresh:
+                undo.callback(shutil.rmtree, folder.path, ignore_errors=True)
+            lock = RunLock(folder.lock)
+            undo.callback(lock.release)
+            folder.clear_temporary()
+            bundle = _bundle_of(folder, found)
+            identity, resumed = self._identity(folder, found, bundle)
+            aside = restore(folder, bundle, _upto(found, bundle)) if resumed else []
+            for path in aside:
+                _log.info("what lies beyond the step that the run goes on from was put aside: %s", path)
+            extent = scan(read_chunks(folder.metrics))
+            metrics = Journal(folder.metrics, extent, self.journal.fsync)
+            undo.callback(metrics.close)
+            records = Journal(
+                folder.records, scan(read_chunks(folder.records), ordered=False), self.journal.fsync
+            )
+            undo.callback(records.close)
+            line = last_line(folder.metrics, extent.size)
+            last_step = extent.last_step
+            if bundle is not None:
+                last_step = bundle.step  # also where the newest rows name a smaller step
+            if found is not None and found.cut is not None:
+                last_step = found.cut
+            undo.callback(_put_back, folder, folder.read_identity())
+            begin_attempt(identity, self.attempt, last_step)
+            folder.write_identity(identity)
+            run = _run_info(identity, folder, resume=resume, resumed=resumed, last_step=last_step)
+            tracker = self._assemble(
+                undo, run, folder, lock, identity, metrics, records, bundle,
+                runtime=decode_row(line).runtime if line else 0.0,
+            )  # fmt: skip
+            undo.pop_all()
+        return tracker
+
+    def _identity(
+        self, folder: RunFolder, found: FoundRun | None, bundle: Bundle | None
+    ) -> tuple[dict[str, Any], bool]:
+        identity = folder.read_identity()
+        if identity is None and bundle is not None:
+            identity = RunFolder(folder.checkpoints / f"step-{bundle.step}").read_identity()
+        if identity is None and found is not None:
+            config = self.config if self.config is not None else found.config
+            identity = new_identity(
+                name=found.name, config=config, **{**self.labels, "project": found.project}
+            )
+            identity["uid"], identity["entity"] = found.uid, found.entity
+            return identity, True
+        if identity is None:
+            return new_identity(name=folder.path.name, config=self.config or {}, **self.labels), False
+        if found is not None and found.identity is not None and len(identity["attempts"]) > found.attempts:
+            raise RunInUseError(f"run {found.name!r} went on meanwhile; look for it again with find_run")
+        if self.config is not None:
+            check_config(identity, self.config, self.may_change)
+        for label in ("group", "job_type", "tags", "notes"):
+            if self.labels[label]:
+                identity[label] = self.labels[label]
+        return identity, True
+
+    def _assemble(
+        self,
+        undo: ExitStack,
+        run: RunInfo,
+        folder: RunFolder,
+        lock: RunLock,
+        identity: dict[str, Any],
+        metrics: Journal,
+        records: Journal,
+        bundle: Bundle | None,
+        *,
+        runtime: float,
+    ) -> JournalTracker:
+        exit_hook = ExitHook()
+        config = shown_config(identity)
+        followers = [
+            Follower(
+                name, make, run, config, metrics, RecordReader(folder, records, name),
+                command=f"python -m hackmatrix.tracking replay {folder.path} --tracker {name}",
+                required=name in self.required,
+                opened=exit_hook.renew,
+            )
+            for name, make in self.makers.items()
+        ]  # fmt: skip
+
+        def publish() -> None:
+            for follower in followers:
+                follower.notify()
+
+        _record_base(folder, records, bundle)
+        writer = Writer(
+            metrics,
+            records,
+            queue_rows=self.journal.queue_rows,
+            on_full=self.journal.on_full,
+            fsync=self.journal.fsync,
+            still_ours=lock.still_ours,
+            published=publish,
+        )
+        undo.callback(writer.close, time.monotonic() + 1.0)
+        self._start(undo, followers)
+        return JournalTracker(
+            run=run,
+            folder=folder,
+            lock=lock,
+            identity=identity,
+            writer=writer,
+            followers=followers,
+            artifacts=Artifacts(folder, metrics, records, bundle),
+            runtime=runtime,
+            exit_hook=exit_hook,
+            temporary=self.temporary,
+        )
+
+    def _start(self, undo: ExitStack, followers: Sequence[Follower]) -> None:
+        for follower in followers:
+            follower.start()
+            undo.callback(follower.abandon)
+        deadline = time.monotonic() + self.open_timeout
+        for follower in followers:
+            follower.first_try.wait(max(0.0, deadline - time.monotonic()))
+            if follower.setup_error is not None:
+                raise follower.setup_error
+            if follower.required and (follower.problem is not None or not follower.first_try.is_set()):
+                raise TrackingError(
+                    f"{follower.name} is required and fails: {follower.problem or 'no answer'}"
+                )
+
+
+def _put_back(folder: RunFolder, identity: dict[str, Any] | None) -> None:
+    """A failed open leaves no attempt behind, and no run where there was none."""
+    if identity is None:
+        folder.identity.unlink(missing_ok=True)
+    else:
+        folder.write_identity(identity)
+
+
+def _bundle_of(folder: RunFolder, found: FoundRun | None) -> Bundle | None:
+    if found is None or found.step is None or found.cut is not None:
+        return None
+    bundle, problems = newest_whole(folder.checkpoints, upto=found.step)
+    if bundle is None or bundle.step != found.step:
+        raise DamagedCheckpointError(
+            f"checkpoint {found.step} of {found.name!r} is not on this disk whole "
+            f"({'; '.join(problems) or 'call found.fetch_checkpoint() first'})"
+        )
+    return bundle
+
+
+def _upto(found: FoundRun | None, bundle: Bundle | None) -> int | None:
+    """The last step that is kept: none keeps all, -1 keeps no row."""
+    if found is None:
+        return None
+    if found.cut is not None:
+        return found.cut
+    return bundle.step if bundle is not None else -1
+
+
+def _record_base(folder: RunFolder, records: Journal, bundle: Bundle | None) -> None:
+    """The checkpoint gone on from may have lost its record, which is written after it."""
+    if bundle is None:
+        return
+    place = f"checkpoints/step-{bundle.step}"
+    if any(line.get("place") == place for line in read_records(folder.records, 0, records.size)):
+        return
+    from hackmatrix.tracking.lines import encode_objects  # noqa: PLC0415 - used here only
+    from hackmatrix.tracking.protocol import ArtifactRecord  # noqa: PLC0415 - likewise
+
+    record = ArtifactRecord(
+        name="checkpoint",
+        type="model",
+        step=bundle.step,
+        digest=digest_file(folder.path / place / "manifest.json"),
+        aliases=(f"checkpoint-{bundle.step}",),
+    )
+    records.append(encode_objects([artifact_line(record, place, None, upload=True)]))
+
+
+def _run_info(
+    identity: Mapping[str, Any], folder: RunFolder, *, resume: Resume, resumed: bool, last_step: int | None
+) -> RunInfo:
+    return RunInfo(
+        id=identity["id"],
+        name=identity["name"],
+        uid=identity["uid"],
+        project=identity["project"],
+        entity=identity["entity"],
+        group=identity["group"],
+        job_type=identity["job_type"],
+        tags=tuple(identity["tags"]),
+        notes=identity["notes"],
+        folder=folder.path,
+        url=identity.get("url"),
+        resume=resume,
+        resumed=resumed,
+        attempt=identity["attempts"][-1]["number"],
+        last_step=last_step,
+    )

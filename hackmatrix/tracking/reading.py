@@ -1,0 +1,118 @@
+"""A run on disk, read without disturbing it: identity, rows, columns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hackmatrix.tracking.errors import RunNotFoundError
+from hackmatrix.tracking.folding import StepReader
+from hackmatrix.tracking.journal import read_chunks
+from hackmatrix.tracking.lines import decode_row, whole_lines
+from hackmatrix.tracking.protocol import Config, Number, Row
+from hackmatrix.tracking.records import read_records
+from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
+from hackmatrix.tracking.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class RunReader:
+    """A run's files; everything is read when it is asked for, also while the run is being written.
+
+    Attributes:
+        folder: the run's folder.
+        identity: what ``run.json`` said when the reader was made.
+    """
+
+    folder: Path
+    identity: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.identity["name"])
+
+    @property
+    def config(self) -> Config:
+        """What decides the run's numbers, flat."""
+        config: Config = self.identity["config"]
+        return config
+
+    @property
+    def attempts(self) -> Sequence[Mapping[str, Any]]:
+        """The processes that worked on it, oldest first."""
+        attempts: Sequence[Mapping[str, Any]] = self.identity["attempts"]
+        return attempts
+
+    @property
+    def summary(self) -> Mapping[str, Number]:
+        """Figures of the run as a whole."""
+        summary: Mapping[str, Number] = self.identity["summary"]
+        return summary
+
+    @property
+    def status(self) -> str:
+        """``running``, ``finished``, ``failed``, ``interrupted``, ``preempted`` or ``lost``."""
+        return RunFolder(self.folder).status(dict(self.identity))
+
+    def lines(self) -> Iterator[Row]:
+        """The rows as they were logged; several may name one step. A torn last line is never shown."""
+        rest = b""
+        for chunk in read_chunks(RunFolder(self.folder).metrics):
+            data = rest + chunk
+            taken = 0
+            for line in whole_lines(data):
+                taken += len(line)
+                yield decode_row(line)
+            rest = data[taken:]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, one for each step."""
+        path = RunFolder(self.folder).metrics
+        if not path.exists():
+            return
+        reader = StepReader(path, None)
+        for rows in reader.read(path.stat().st_size):
+            yield from rows
+        last = reader.last()
+        if last is not None:
+            yield last
+
+    def columns(self, tags: Sequence[str] | None = None) -> dict[str, list[Number | None]]:
+        """Tag -> one value per step, none where a row lacks the tag; ``_step`` is among them.
+
+        Args:
+            tags: which; none means all, in the order in which they first came.
+        """
+        rows = list(self.rows())
+        wanted = (
+            list(tags)
+            if tags is not None
+            else list(dict.fromkeys(tag for row in rows for tag in row.metrics))
+        )
+        found: dict[str, list[Number | None]] = {"_step": [row.step for row in rows]}
+        found["_timestamp"] = [row.timestamp for row in rows]
+        found["_runtime"] = [row.runtime for row in rows]
+        for tag in wanted:
+            found[tag] = [row.metrics.get(tag) for row in rows]
+        return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """Artifacts and media, as they were recorded."""
+        return list(read_records(RunFolder(self.folder).records))
+
+
+def read_run(path_or_name: str | Path, root: str | Path = DEFAULT_ROOT) -> RunReader:
+    """Read a run by its folder, or by its name below ``root``.
+
+    Raises:
+        RunNotFoundError: neither is a run.
+        RunFolderError: its ``run.json`` is damaged.
+    """
+    for folder in (Path(path_or_name), run_root(root) / path_or_name):
+        identity = RunFolder(folder).read_identity()
+        if identity is not None:
+            return RunReader(folder, identity)
+    raise RunNotFoundError(
+        f"{str(path_or_name)!r} is no run's folder, and no run of that name is in {str(run_root(root))!r}"
+    )

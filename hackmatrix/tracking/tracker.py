@@ -1,0 +1,309 @@
+"""What loops hold: checks what is said, puts it into one queue, and closes everything in the end."""
+
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from hackmatrix.tracking.artifacts import Artifacts
+from hackmatrix.tracking.errors import TrackerClosedError, TrackingError
+from hackmatrix.tracking.exiting import ExitHook, status_of
+from hackmatrix.tracking.follower import Ending, Follower
+from hackmatrix.tracking.lock import RunLock
+from hackmatrix.tracking.media import histogram_record, image_record, text_record
+from hackmatrix.tracking.naming import check_name, check_tag
+from hackmatrix.tracking.ordering import StepOrder, whole_number
+from hackmatrix.tracking.protocol import ConfigValue, FinishReport, HasNative, Number, RunInfo, Scalar, Status
+from hackmatrix.tracking.records import media_line
+from hackmatrix.tracking.run_folder import RunFolder
+from hackmatrix.tracking.series import Series
+from hackmatrix.tracking.values import copy_metrics, to_number
+from hackmatrix.tracking.writer import Writer
+
+_log = logging.getLogger("hackmatrix.tracking")
+
+
+class JournalTracker:
+    """The tracker of a run on disk; ``open_tracker`` makes it.
+
+    Args:
+        run: identity and where this attempt goes on from.
+        folder: the run's files.
+        lock: held until ``finish``.
+        identity: what ``run.json`` says; kept up to date here.
+        writer: appends to the journals.
+        followers: one for each backend.
+        artifacts: files kept with the run.
+        runtime: active seconds of earlier attempts.
+        exit_hook: finishes the run when the interpreter leaves without ``finish``.
+        temporary: whether the folder is removed after complete delivery.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: RunInfo,
+        folder: RunFolder,
+        lock: RunLock,
+        identity: dict[str, Any],
+        writer: Writer,
+        followers: Sequence[Follower],
+        artifacts: Artifacts,
+        runtime: float,
+        exit_hook: ExitHook,
+        temporary: bool,
+    ) -> None:
+        self._info, self._folder, self._lock, self._identity = run, folder, lock, identity
+        self._writer, self._followers, self._artifacts = writer, tuple(followers), artifacts
+        self._temporary = temporary
+        self._began = time.monotonic() - runtime
+        self._order = threading.Lock()
+        self._saving = threading.Lock()
+        self._steps = StepOrder(run.last_step)
+        self._summary: dict[str, Number] = dict(identity.get("summary", {}))
+        self._closed: str | None = None
+        self._report: FinishReport | None = None
+        _live.add(self)
+        self._required = tuple(follower for follower in followers if follower.required)
+        self._exit_hook = exit_hook
+        exit_hook.set(self.finish)
+
+    @property
+    def run(self) -> RunInfo:
+        """Who the run is; its ``url`` is the newest that a backend gave."""
+        from dataclasses import replace  # noqa: PLC0415 - imported already by the protocol
+
+        urls = [f.backend.url for f in self._followers if f.backend is not None and f.backend.url]
+        return replace(self._info, url=urls[-1]) if urls else self._info
+
+    # Rows.
+
+    def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
+        """Add a row; see ``Tracker.log``."""
+        values = copy_metrics(metrics)
+        self._steps.check_tags(values)
+        if type(step) is not int or step < 0:
+            step = whole_number(step)
+        with self._order:
+            self._check_open()
+            self._steps.admit(step, step, values)
+            self._writer.put((step, time.time(), time.monotonic() - self._began, values))
+
+    def log_series(
+        self,
+        columns: Mapping[str, Scalar] | Scalar,
+        *,
+        steps: Sequence[int],
+        present: Mapping[str, Sequence[bool]] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        """Add T rows in one call; see ``Tracker.log_series``."""
+        series = Series(columns, steps, present, tags)
+        self._steps.check_tags(series.tags)
+        if not series.steps:
+            return
+        with self._order:
+            self._check_open()
+            self._steps.admit(series.steps[0], series.steps[-1], series.tags)
+            self._writer.put((series, time.time(), time.monotonic() - self._began), rows=len(series.steps))
+
+    def log_summary(self, values: Mapping[str, Scalar]) -> None:
+        """Set figures of the run as a whole; see ``Tracker.log_summary``."""
+        self._check_open()
+        self._steps.check_tags(values)
+        self._summary.update({tag: to_number(value, tag) for tag, value in values.items()})
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise TrackerClosedError(self._closed)
+        if self._writer.lost is not None:
+            raise TrackerClosedError(self._writer.lost)
+        for follower in self._required:
+            if follower.problem is not None:
+                raise TrackingError(f"{follower.name} is required and fails: {follower.problem}")
+
+    # Artifacts and media.
+
+    def log_artifact(
+        self,
+        path: str | Path,
+        *,
+        name: str,
+        step: int,
+        type: str = "file",  # noqa: A002 - the field's word
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, ConfigValue] | None = None,
+        keep: int | None = None,
+        with_journal: bool = False,
+        upload: bool = True,
+    ) -> None:
+        """Keep files with the run; see ``Tracker.log_artifact``."""
+        self._check_open()
+        check_name("artifact name", name)
+        for alias in aliases:
+            check_name("alias", alias)
+        step = whole_number(step)
+        with self._saving:
+            if with_journal:
+                with self._order:
+                    self._steps.seal(step)
+                if not self._writer.drain(time.monotonic() + 60.0):
+                    raise OSError(f"the journal could not be written up to step {step}; is the disk full?")
+                line = self._artifacts.bundle(
+                    Path(path), name=name, step=step, type=type, aliases=aliases, metadata=metadata or {},
+                    keep=keep, upload=upload, identity=self._current_identity(),
+                )  # fmt: skip
+            else:
+                line = self._artifacts.keep(
+                    Path(path), name=name, step=step, type=type, aliases=aliases, metadata=metadata or {},
+                    keep=keep, upload=upload,
+                )  # fmt: skip
+            with self._order:
+                self._writer.put(lambda: line)
+            self._artifacts.prune(name, keep)
+
+    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
+        """Add a distribution; see ``Tracker.log_histogram``."""
+        self._put_medium(tag, step, histogram_record(tag, values, whole_number(step), bins))
+
+    def log_text(self, tag: str, text: str, *, step: int) -> None:
+        """Add a text; see ``Tracker.log_text``."""
+        self._put_medium(tag, step, text_record(tag, text, whole_number(step)))
+
+    def log_image(self, tag: str, image: Scalar, *, step: int) -> None:
+        """Add an image; see ``Tracker.log_image``."""
+        self._put_medium(tag, step, image_record(tag, image, whole_number(step), self._folder))
+
+    def _put_medium(self, tag: str, step: int, make: Any) -> None:
+        check_tag(tag)
+        with self._order:
+            self._check_open()
+            self._steps.check_step(step)
+            self._writer.put(lambda: media_line(make()))
+
+    # The end.
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Wait until all is in the journal and with each backend; see ``Tracker.flush``."""
+        self._check_open()
+        deadline = time.monotonic() + timeout
+        if not self._writer.drain(deadline):
+            return False
+        return all([follower.flush(deadline) for follower in self._followers])  # noqa: C419 - each gets its turn
+
+    def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
+        """Deliver, close, and say what is missing; see ``Tracker.finish``."""
+        with self._order:
+            if self._report is not None:
+                return self._report
+            if self._closed is not None:
+                raise TrackerClosedError(self._closed)
+            self._closed = f"run {self._info.name!r} was finished; open a new one, or go on with it by name"
+        self._info = self.run  # the url outlives its backend
+        deadline = time.monotonic() + timeout
+        with self._saving:
+            written = self._writer.close(min(deadline, time.monotonic() + max(1.0, timeout / 2)))
+        ending = Ending(status, dict(self._summary), deadline)
+        for follower in self._followers:
+            follower.end(ending)
+        reports = {follower.name: follower.join(deadline) for follower in self._followers}
+        self._report = FinishReport(
+            status=status,
+            last_step=None if self._steps.newest < 0 else self._steps.newest,
+            rows=self._writer.rows,
+            dropped_rows=self._writer.dropped,
+            absent_values=self._writer.absent,
+            backends=reports,
+        )
+        self._close_files(status, written=written)
+        return self._report
+
+    def _close_files(self, status: Status, *, written: bool) -> None:
+        report = self._report
+        assert report is not None
+        self._identity["attempts"][-1].update(status=status, ended=time.time())
+        with contextlib.suppress(OSError):
+            if self._lock.still_ours():
+                self._folder.write_identity(self._current_identity())
+        self._artifacts.close()
+        self._lock.release()
+        _live.discard(self)
+        self._exit_hook.clear()
+        if not written:
+            _log.error("rows of %s could not be written to %s", self._info.name, self._folder.metrics)
+        for name, backend in report.backends.items():
+            if backend.command is not None:
+                _log.warning(
+                    "%s lacks %d steps of %s (%s); deliver them with: %s",
+                    name, backend.pending, self._info.name, backend.problem or "not confirmed", backend.command,
+                )  # fmt: skip
+        if self._temporary:
+            if report.complete:
+                shutil.rmtree(self._folder.path.parent, ignore_errors=True)
+            else:
+                _log.warning("the journal of %s stays in %s", self._info.name, self._folder.path)
+
+    def _current_identity(self) -> dict[str, Any]:
+        from dataclasses import asdict  # noqa: PLC0415 - imported already by the protocol
+
+        self._identity["summary"] = dict(self._summary)
+        if self.run.url:
+            self._identity["url"] = self.run.url
+        if self._report is not None:
+            self._identity["report"] = asdict(self._report)
+        return self._identity
+
+    def native(self, backend: str) -> Any:
+        """The live object behind a backend; see ``Tracker.native``."""
+        for follower in self._followers:
+            if follower.name == backend:
+                live = follower.backend
+                return live.native if isinstance(live, HasNative) else None
+        names = ", ".join(follower.name for follower in self._followers) or "none"
+        raise ValueError(f"no backend {backend!r} follows this run; those that do: {names}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._report is None:
+            self.finish(status_of(error))
+
+    def forget(self) -> None:
+        """A forked child has nothing to do with its parent's run: it lets go of the lock and never writes."""
+        self._closed = "this process was forked from the one that opened the run; open a tracker of its own"
+        self._lock.release()
+        self._exit_hook.clear()
+
+
+_live: weakref.WeakSet[JournalTracker] = weakref.WeakSet()
+
+
+def finish_earlier_handle(folder: Path) -> None:
+    """In a notebook a cell is run again: its earlier handle of the same run is finished as interrupted."""
+    shell = sys.modules.get("IPython")
+    if shell is None or shell.get_ipython() is None:
+        return
+    for tracker in list(_live):
+        if tracker.run.folder == folder:
+            _log.warning("the earlier handle of %s in this notebook is finished", tracker.run.name)
+            tracker.finish("interrupted")
+
+
+def _after_fork_in_child() -> None:
+    for tracker in list(_live):
+        tracker.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
