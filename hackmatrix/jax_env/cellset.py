@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from hackmatrix.jax_env.constants import GRID_SIZE, NUM_CELLS
+from hackmatrix.jax_env.geometry import Place, Spot
 
 _HALF = NUM_CELLS // 2
 _ALL = (1 << _HALF) - 1
@@ -46,9 +47,9 @@ class CellSet:
         """bool: are both the same set."""
         return (self.low == other.low) & (self.high == other.high)
 
-    def has(self, row: Array, col: Array) -> Array:
+    def has(self, place: Place) -> Array:
         """bool, in the broadcast shape: is the cell a member; the cell must be on the board."""
-        bit = GRID_SIZE * row + col
+        bit = GRID_SIZE * place.row + place.col
         upper = bit >= _HALF
         word = jnp.where(upper, self.high, self.low)
         shift = jnp.where(upper, bit - _HALF, bit).astype(jnp.uint32)
@@ -73,8 +74,8 @@ class CellSet:
         ]
         return (up | down | CellSet(*sideways)) & everywhere()
 
-    def nth(self, rank: Array) -> tuple[Array, Array]:
-        """(row, col), int32: the member with so many members before it, in row-major order."""
+    def nth(self, rank: Array) -> Spot:
+        """The member with so many members before it, in row-major order."""
         in_low = jax.lax.population_count(self.low).astype(jnp.int32)
         upper = rank >= in_low
         word = jnp.where(upper, self.high, self.low)
@@ -86,7 +87,7 @@ class CellSet:
             left = jnp.where(skip, left - members, left)
             bit = jnp.where(skip, bit + width, bit)
             word = jnp.where(skip, word >> width, word)
-        return bit // GRID_SIZE, bit % GRID_SIZE
+        return Spot(bit // GRID_SIZE, bit % GRID_SIZE)
 
     def flags(self) -> Array:
         """Bool (36, env): membership cell by cell, in row-major order."""
@@ -104,9 +105,9 @@ def fixed(cells: Iterable[tuple[int, int]]) -> CellSet:
     return CellSet(jnp.uint32(bits & _ALL), jnp.uint32(bits >> _HALF))
 
 
-def single(row: Array, col: Array) -> CellSet:
-    """The set of one cell, in the shape of `row`."""
-    bit = GRID_SIZE * row + col
+def single(place: Place) -> CellSet:
+    """The set of one cell, in the shape of the place."""
+    bit = GRID_SIZE * place.row + place.col
     upper = bit >= _HALF
     mark = jnp.uint32(1) << jnp.where(upper, bit - _HALF, bit).astype(jnp.uint32)
     nothing = jnp.uint32(0)
@@ -121,9 +122,9 @@ def of_flags(flags: Array) -> CellSet:
     )
 
 
-def of_positions(row: Array, col: Array, present: Array) -> CellSet:
-    """The cells on which somebody stands; three arrays (slots, env)."""
-    cells = single(row, col)
+def of_places(places: Place, present: Array) -> CellSet:
+    """The cells on which somebody stands; places and `present` are (slots, env)."""
+    cells = single(places)
     return CellSet(
         *(
             jax.lax.reduce(jnp.where(present, half, jnp.uint32(0)), np.uint32(0), jax.lax.bitwise_or, (0,))

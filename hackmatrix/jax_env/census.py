@@ -12,18 +12,18 @@ from jax import Array
 from hackmatrix.jax_env import slots
 from hackmatrix.jax_env.blocks import Blocks
 from hackmatrix.jax_env.constants import DAEMON, DIRECTIONS, VIRUS
-from hackmatrix.jax_env.geometry import distance_ahead, surrounding
-from hackmatrix.jax_env.state import CELL_COL, CELL_ROW, Cells, Enemies, EnvState, Player, Transmissions
+from hackmatrix.jax_env.geometry import CELLS, distance_ahead, surrounding
+from hackmatrix.jax_env.state import Cells, Enemies, EnvState, Player, Transmissions
 
 
 def on_block(enemies: Enemies, blocks: Blocks) -> Array:
     """Bool (20, env): who stands on a block, siphoned or not (DEBUG)."""
-    return enemies.present & blocks.all.has(enemies.row, enemies.col)
+    return enemies.present & blocks.all.has(enemies)
 
 
 def on_siphoned_block(enemies: Enemies, blocks: Blocks) -> Array:
     """Bool (20, env): who stands on a siphoned block (HACK)."""
-    return enemies.present & blocks.siphoned.has(enemies.row, enemies.col)
+    return enemies.present & blocks.siphoned.has(enemies)
 
 
 def in_row(enemies: Enemies, player: Player) -> Array:
@@ -90,17 +90,14 @@ def take_census(state: EnvState, blocks: Blocks) -> Census:
 
 def _near(somebody: Enemies | Transmissions, player: Player) -> Array:
     """Bool (20, env): who is in one of the eight cells surrounding the player."""
-    return somebody.present & surrounding(somebody.row, somebody.col, player.row, player.col)
+    return somebody.present & surrounding(somebody, player)
 
 
 def _near_block(cells: Cells, player: Player) -> Array:
     """Bool (env,): is a block, siphoned or not, in one of the eight cells surrounding the player."""
-    return jnp.any(cells.has_block & surrounding(CELL_ROW, CELL_COL, player.row, player.col), axis=0)
+    return jnp.any(cells.has_block & surrounding(CELLS, player), axis=0)
 
 
 def _ahead(somebody: Enemies | Transmissions, player: Player) -> list[Array]:
     """For each direction, bool (20, env): who is straight ahead, at any distance."""
-    return [
-        somebody.present & (distance_ahead(somebody.row, somebody.col, player.row, player.col, *step) > 0)
-        for step in DIRECTIONS
-    ]
+    return [somebody.present & (distance_ahead(somebody, player, step) > 0) for step in DIRECTIONS]

@@ -12,6 +12,7 @@ from enum import IntEnum
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 
 class Use(IntEnum):
@@ -38,7 +39,7 @@ class Seed:
     first: Array
     second: Array
 
-    def draw(self, use: Use, lane: Array | int = 0) -> Array:
+    def draw(self, use: Use, lane: ArrayLike = 0) -> Array:
         """uint32, in the broadcast shape of seed and lane: uniform over all words."""
         counter = jnp.asarray(lane).astype(jnp.uint32) + jnp.uint32(int(use) << 24)
         return _mix(_mix(self.first ^ (counter * jnp.uint32(0x9E3779B9))) + self.second)

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hackmatrix.jax_env.constants import ENEMY_TYPES, MAX_ENEMIES, NUM_CELLS
+from hackmatrix.jax_env.constants import CRYPTOG, GRID_SIZE, MAX_ENEMIES, NUM_CELLS
+from hackmatrix.jax_env.geometry import CELLS, same
 from hackmatrix.jax_env.packed import Flag, Number, Packed
-from hackmatrix.jax_env.state import CELL_COL, CELL_ROW, Enemies, EnvState, Player
+from hackmatrix.jax_env.state import Enemies, EnvState, Player
 
 NUM_PLAYER_FEATURES = 10
 PROGRAMS_WORD = NUM_PLAYER_FEATURES
@@ -97,7 +98,7 @@ def _ground(state: EnvState) -> Ground:
         program_block=cells.has_program_block,
         siphoned=cells.has_block & cells.siphoned,
         data_siphon=cells.data_siphon,
-        exit=(state.exit_row == CELL_ROW) & (state.exit_col == CELL_COL),
+        exit=same(CELLS, state.exit),
         siphon_center=cells.siphon_center,
     )
 
@@ -105,7 +106,7 @@ def _ground(state: EnvState) -> Ground:
 def visible(enemies: Enemies, player: Player, show_activated: Array) -> Array:
     """Bool (20, env): not a cryptog, or in the player's row or column, or SHOW is on."""
     in_sight = (enemies.row == player.row) | (enemies.col == player.col) | show_activated
-    return enemies.present & ((enemies.type != ENEMY_TYPES.index("cryptog")) | in_sight)
+    return enemies.present & ((enemies.type != CRYPTOG) | in_sight)
 
 
 def _figures(state: EnvState) -> Figures:
@@ -119,11 +120,13 @@ def _figures(state: EnvState) -> Figures:
         spawned_from_siphon=enemies.spawned_from_siphon,
     )
     nowhere = NUM_CELLS
-    enemy_cell = jnp.where(seen, 6 * enemies.row + enemies.col, nowhere)
-    transmission_cell = jnp.where(transmissions.present, 6 * transmissions.row + transmissions.col, nowhere)
+    enemy_cell = jnp.where(seen, GRID_SIZE * enemies.row + enemies.col, nowhere)
+    transmission_cell = jnp.where(
+        transmissions.present, GRID_SIZE * transmissions.row + transmissions.col, nowhere
+    )
     turns = jnp.minimum(transmissions.turns_remaining, MOST_TURNS_SEEN)
 
-    cell = 6 * CELL_ROW + CELL_COL
+    cell = GRID_SIZE * CELLS.row + CELLS.col
     word, turns_here = jnp.zeros_like(state.cells.word), jnp.zeros_like(state.cells.content)
     types_only = jnp.uint32(Figures.types.largest)
     for slot in range(MAX_ENEMIES):  # slot by slot, so that the last one seen is the highest

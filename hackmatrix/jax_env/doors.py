@@ -14,6 +14,7 @@ from hackmatrix.jax_env import cellset, step
 from hackmatrix.jax_env import siphon_quality as quality
 from hackmatrix.jax_env.batching import per_environment
 from hackmatrix.jax_env.constants import GRID_SIZE
+from hackmatrix.jax_env.geometry import Spot
 from hackmatrix.jax_env.pathfinding import walking_distance
 from hackmatrix.jax_env.rewards import StepFacts, reward_parts
 from hackmatrix.jax_env.state import EnvState
@@ -25,7 +26,7 @@ _siphon_enemy_adjacent = jax.jit(per_environment(step.siphon_enemy_adjacent))
 @jax.jit
 def _walking_distance(cells: jax.Array, blocked: jax.Array) -> jax.Array:
     """int32 (1,): from cells (4, 1), rows and columns of start and target, and blocked bool (36, 1)."""
-    return walking_distance(cells[0], cells[1], cells[2], cells[3], cellset.of_flags(blocked))
+    return walking_distance(Spot(cells[0], cells[1]), Spot(cells[2], cells[3]), cellset.of_flags(blocked))
 
 
 def path_distance(

@@ -11,7 +11,7 @@ from jax import Array
 from hackmatrix.jax_env import slots
 from hackmatrix.jax_env.cellset import CellSet
 from hackmatrix.jax_env.constants import GLITCH, VIRUS
-from hackmatrix.jax_env.geometry import steps_between
+from hackmatrix.jax_env.geometry import Spot, steps_between
 from hackmatrix.jax_env.state import Enemies, Player
 
 
@@ -31,11 +31,11 @@ def _one_move(enemies: Enemies, player: Player, unsiphoned: CellSet) -> Enemies:
 
     wanted_row = row + jnp.where(row_first, row_step, 0)
     wanted_col = col + jnp.where(row_first, 0, col_step)
-    beside_player = steps_between(row, col, player.row, player.col) <= 1
+    beside_player = steps_between(enemies, player) <= 1  # or on the same cell
     wanted_row = jnp.where(beside_player, row, wanted_row)
     wanted_col = jnp.where(beside_player, col, wanted_col)
 
-    swerves = unsiphoned.has(wanted_row, wanted_col) & (enemies.type != GLITCH)
+    swerves = unsiphoned.has(Spot(wanted_row, wanted_col)) & (enemies.type != GLITCH)
     return enemies.replace(
         row=jnp.where(swerves & ~row_first, row + row_step, wanted_row),
         col=jnp.where(swerves & row_first, col + col_step, wanted_col),
@@ -44,7 +44,7 @@ def _one_move(enemies: Enemies, player: Player, unsiphoned: CellSet) -> Enemies:
 
 def hit(enemies: Enemies, player: Player, turn_taken: Array) -> Player:
     """Every enemy beside the player that is not stunned takes 1 hp; 0 is the least."""
-    beside = steps_between(enemies.row, enemies.col, player.row, player.col) == 1
+    beside = steps_between(enemies, player) == 1
     hits = slots.count(enemies.present & beside & ~enemies.stunned & turn_taken)
     return replace(player, hp=jnp.maximum(player.hp - hits, 0))
 

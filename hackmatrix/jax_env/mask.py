@@ -11,7 +11,7 @@ from hackmatrix.jax_env import programs
 from hackmatrix.jax_env.blocks import blocks_of
 from hackmatrix.jax_env.census import Census, take_census
 from hackmatrix.jax_env.constants import DIRECTIONS, FIRST_PROGRAM, NUM_ACTIONS
-from hackmatrix.jax_env.geometry import on_board
+from hackmatrix.jax_env.geometry import moved, on_board
 from hackmatrix.jax_env.state import EnvState
 
 _ACTION_BIT = np.arange(NUM_ACTIONS, dtype=np.uint32)[:, None]
@@ -54,7 +54,7 @@ def _legal_moves(state: EnvState, census: Census) -> list[Array]:
     """A move needs a cell on the board ahead, and either no unsiphoned block on it or somebody to shoot."""
     player = state.player
     legal = []
-    for (row_step, col_step), target in zip(DIRECTIONS, census.target_ahead, strict=True):
-        row, col = player.row + row_step, player.col + col_step
-        legal.append(on_board(row, col) & (target | ~state.cells.at(row, col).unsiphoned))
+    for step, target in zip(DIRECTIONS, census.target_ahead, strict=True):
+        next_cell = moved(player, step)
+        legal.append(on_board(next_cell) & (target | ~state.cells.at(next_cell).unsiphoned))
     return legal

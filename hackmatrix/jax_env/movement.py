@@ -10,9 +10,9 @@ from jax import Array
 
 from hackmatrix.jax_env import slots, transmissions
 from hackmatrix.jax_env.constants import RIGHT, UP
-from hackmatrix.jax_env.geometry import direction, distance_ahead
+from hackmatrix.jax_env.geometry import CELLS, Spot, direction, distance_ahead, moved, same
 from hackmatrix.jax_env.slots import SLOT
-from hackmatrix.jax_env.state import CELL_COL, CELL_ROW, Cells, EnvState
+from hackmatrix.jax_env.state import EnvState
 
 
 def is_move(action: Array) -> Array:
@@ -27,11 +27,10 @@ def shoot_or_walk(state: EnvState, action: Array) -> EnvState:
     transmissions and low slots before high ones.
     """
     player, enemies, transmits = state.player, state.enemies, state.transmissions
-    row_step, col_step = direction(action)
-
-    enemies_ahead = distance_ahead(enemies.row, enemies.col, player.row, player.col, row_step, col_step)
+    step = direction(action)
+    enemies_ahead = distance_ahead(enemies, player, step)
     enemy_distance, enemy_slot = slots.nearest(enemies_ahead, enemies.present & (enemies_ahead > 0))
-    transmits_ahead = distance_ahead(transmits.row, transmits.col, player.row, player.col, row_step, col_step)
+    transmits_ahead = distance_ahead(transmits, player, step)
     transmit_distance, transmit_slot = slots.nearest(
         transmits_ahead, transmits.present & (transmits_ahead > 0)
     )
@@ -46,21 +45,20 @@ def shoot_or_walk(state: EnvState, action: Array) -> EnvState:
     enemies = enemies.hurt(jnp.where(struck, player.attack_damage, 0), jnp.zeros_like(struck))
     transmits = transmissions.remove(transmits, transmit_slot, shoots_transmission)
     state = replace(state, enemies=enemies, transmissions=transmits)
-    return _walk(state, player.row + row_step, player.col + col_step, moves & ~shoots)
+    return _walk(state, moved(player, step), moves & ~shoots)
 
 
-def _walk(state: EnvState, row: Array, col: Array, walks: Array) -> EnvState:
-    """Step onto (row, col) where `walks`, and pick up everything that lies there."""
+def _walk(state: EnvState, target: Spot, walks: Array) -> EnvState:
+    """Step onto the target where `walks`, and pick up everything that lies there."""
     player, cells = state.player, state.cells
-    found = cells.at(row, col)
+    found = cells.at(target)
     player = replace(
         player,
-        row=jnp.where(walks, row, player.row),
-        col=jnp.where(walks, col, player.col),
+        row=jnp.where(walks, target.row, player.row),
+        col=jnp.where(walks, target.col, player.col),
         credits=player.credits + jnp.where(walks, found.credits, 0),
         energy=player.energy + jnp.where(walks, found.energy, 0),
         data_siphons=player.data_siphons + jnp.where(walks, found.data_siphon, 0),
     )
-    emptied: Cells = cells.replace(credits=0, energy=0, data_siphon=False)
-    cells = cells.where((row == CELL_ROW) & (col == CELL_COL) & walks, emptied)
-    return replace(state, player=player, cells=cells)
+    emptied = cells.replace(credits=0, energy=0, data_siphon=False)
+    return replace(state, player=player, cells=cells.where(same(CELLS, target) & walks, emptied))

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax import Array
 
 from hackmatrix.jax_env.compact import (
@@ -70,6 +71,7 @@ _MASK = np.array([1 if channel.bit is not None else channel.field.largest for ch
 _COMPARED = np.array([channel.equals is not None for channel in CHANNELS])
 _EQUALS = np.array([channel.equals or 0 for channel in CHANNELS], np.uint32)
 _SCALE = np.array([channel.scale for channel in CHANNELS], np.float32)
+_COARSE = 2**10
 _PROGRAM = np.arange(NUM_PROGRAMS, dtype=np.uint32)
 
 
@@ -88,16 +90,30 @@ class Observation:
 
 def expand(compact: Array) -> Observation:
     """The observation of a compact row, uint32 (..., 83); leading axes stay."""
-    player = compact[..., :NUM_PLAYER_FEATURES].astype(jnp.int32).astype(jnp.float32) / PLAYER_SCALES
+    player = _quotient(compact[..., :NUM_PLAYER_FEATURES].astype(jnp.int32), PLAYER_SCALES)
     programs = ((compact[..., PROGRAMS_WORD, None] >> _PROGRAM) & 1).astype(jnp.int32)
     ground = compact[..., GROUND_START:FIGURES_START, None]
     figures = compact[..., FIGURES_START:, None]
     value = (jnp.where(_FROM_FIGURES, figures, ground) >> _SHIFT) & _MASK
     value = jnp.where(_COMPARED, (value == _EQUALS).astype(jnp.uint32), value)
-    grid = value.astype(jnp.int32).astype(jnp.float32) / _SCALE
+    grid = _quotient(value.astype(jnp.int32), _SCALE)
     return Observation(
         player, programs, grid.reshape(*compact.shape[:-1], GRID_SIZE, GRID_SIZE, NUM_CHANNELS)
     )
+
+
+def _quotient(value: Array, scale: npt.NDArray[np.float32]) -> Array:
+    """Value / scale rounded to float32, for whole numbers below 2**14.
+
+    XLA turns a division by constants into a multiplication by their reciprocals, which misses the last bit
+    of 15 / 50. So the reciprocal is given in two parts, of which the product with the first one is exact.
+    """
+    reciprocal = 1 / scale.astype(np.float64)
+    exponent = np.exp2(np.floor(np.log2(reciprocal)))
+    coarse = np.floor(reciprocal / exponent * _COARSE) / _COARSE * exponent
+    rest = reciprocal - coarse
+    number = value.astype(jnp.float32)
+    return number * coarse.astype(np.float32) + number * rest.astype(np.float32)
 
 
 def flatten_observation(obs: Observation) -> Array:

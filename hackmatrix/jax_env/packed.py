@@ -22,12 +22,14 @@ class Field:
 
     def put(self, word: Array, value: Array | int | bool) -> Array:  # noqa: FBT001 - the value may be a flag
         """The word with this field's bits replaced; the value must fit."""
-        cleared = word & jnp.uint32(~(self.largest << self.shift) & 0xFFFFFFFF)
-        return cleared | (jnp.asarray(value).astype(jnp.uint32) << self.shift)
+        cleared: Array = word & jnp.uint32(~(self.largest << self.shift) & 0xFFFFFFFF)
+        set_bits: Array = jnp.asarray(value).astype(jnp.uint32) << self.shift
+        return cleared | set_bits
 
     def read(self, word: Array) -> Array:
         """The field's bits as an unsigned number."""
-        return (word >> self.shift) & jnp.uint32(self.largest)
+        bits: Array = (word >> self.shift) & jnp.uint32(self.largest)
+        return bits
 
 
 class Number(Field):

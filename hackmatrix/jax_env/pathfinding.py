@@ -9,20 +9,20 @@ from jax import Array
 
 from hackmatrix.jax_env import cellset
 from hackmatrix.jax_env.cellset import CellSet
+from hackmatrix.jax_env.geometry import Place, same
 
 NO_PATH = -1
 _STEPS_PER_ROUND = 3  # a round of the loop costs more than a step; typical distances are 0..10
 
 
-def walking_distance(row: Array, col: Array, target_row: Array, target_col: Array, blocked: CellSet) -> Array:
+def walking_distance(start: Place, target: Place, blocked: CellSet) -> Array:
     """int32 (env,): fewest up/down/left/right steps, -1 if there is no path.
 
     The start and the target count as free, whatever `blocked` says. All cells within n steps are grown from
     those within n - 1, until in every environment the target is reached or nothing grows any more.
     """
-    passable = ~blocked | cellset.single(target_row, target_col)
-    start = cellset.single(row, col)
-    arrived = (row == target_row) & (col == target_col)
+    passable = ~blocked | cellset.single(target)
+    arrived = same(start, target)
     distance = jnp.where(arrived, 0, NO_PATH)
 
     def unfinished(carry: tuple[CellSet, Array, Array, Array]) -> Array:
@@ -34,18 +34,19 @@ def walking_distance(row: Array, col: Array, target_row: Array, target_col: Arra
         for _ in range(_STEPS_PER_ROUND):
             reached = reached | (reached.neighbours() & passable)
             steps = steps + 1
-            arrived = (distance == NO_PATH) & reached.has(target_row, target_col)
+            arrived = (distance == NO_PATH) & reached.has(target)
             distance = jnp.where(arrived, steps, distance)
         return reached, distance, steps, (distance == NO_PATH) & ~reached.equals(before)
 
-    _, distance, _, _ = jax.lax.while_loop(unfinished, grow, (start, distance, jnp.int32(0), ~arrived))
+    carry = (cellset.single(start), distance, jnp.int32(0), ~arrived)
+    _, distance, _, _ = jax.lax.while_loop(unfinished, grow, carry)
     return distance
 
 
 def connected(cells: CellSet) -> Array:
     """bool: do the cells form one region; any one shape, no cells count as one region."""
-    first_row, first_col = cells.nth(jnp.zeros_like(cells.low, dtype=jnp.int32))
-    start = cellset.single(first_row, first_col) & cells
+    first = cells.nth(jnp.zeros_like(cells.low, dtype=jnp.int32))
+    start = cellset.single(first) & cells
 
     def unfinished(carry: tuple[CellSet, Array]) -> Array:
         return carry[1]

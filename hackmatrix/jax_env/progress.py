@@ -11,6 +11,7 @@ from jax import Array
 
 from hackmatrix.jax_env.chance import Seed
 from hackmatrix.jax_env.constants import LAST_STAGE, MAX_HP, WARP
+from hackmatrix.jax_env.geometry import Spot, same
 from hackmatrix.jax_env.movement import is_move
 from hackmatrix.jax_env.stage import Board, new_board
 from hackmatrix.jax_env.state import Cells, EnvState, Transmissions
@@ -20,7 +21,7 @@ _BUILT_AT_ONCE = 8  # few games of a batch complete a stage in the same step; 4 
 
 def completes_stage(state: EnvState, action: Array) -> Array:
     """Bool (env,): does the action, just carried out, complete the stage."""
-    on_exit = (state.player.row == state.exit_row) & (state.player.col == state.exit_col)
+    on_exit = same(state.player, state.exit)
     return (is_move(action) | (action == WARP)) & on_exit & (state.stage <= LAST_STAGE)
 
 
@@ -63,8 +64,7 @@ def set_up(state: EnvState, wanted: Array, seed: Seed) -> EnvState:
         built = new_board(
             Seed(seed.first[inside], seed.second[inside]),
             state.stage[inside],
-            state.player.row[inside],
-            state.player.col[inside],
+            Spot(state.player.row[inside], state.player.col[inside]),
         )
         boards = jax.tree.map(lambda all_, some: all_.at[..., who].set(some, mode="drop"), boards, built)
         return waiting & (place_in_queue > group), boards

@@ -11,6 +11,7 @@ from jax import Array
 from hackmatrix.jax_env import cellset, transmissions
 from hackmatrix.jax_env.cellset import CellSet
 from hackmatrix.jax_env.chance import Seed, Use, below
+from hackmatrix.jax_env.geometry import Spot
 from hackmatrix.jax_env.state import EnvState, Transmissions
 
 
@@ -22,10 +23,10 @@ def scheduled_spawn(state: EnvState, unsiphoned: CellSet, turn_taken: Array, see
         & (state.scheduled_task_interval > 0)
         & (state.turn >= state.next_scheduled_task_turn)
     )
-    row, col = _cell(state, unsiphoned, seed)
+    cell = _cell(state, unsiphoned, seed)
     newcomer = Transmissions(jnp.zeros_like(state.owned_programs)).replace(
-        row=row,
-        col=col,
+        row=cell.row,
+        col=cell.col,
         enemy_type=seed.draw(Use.SCHEDULED_TYPE) >> 30,
         from_scheduled_task=True,
         turns_remaining=1,
@@ -38,9 +39,9 @@ def scheduled_spawn(state: EnvState, unsiphoned: CellSet, turn_taken: Array, see
     )
 
 
-def _cell(state: EnvState, unsiphoned: CellSet, seed: Seed) -> tuple[Array, Array]:
+def _cell(state: EnvState, unsiphoned: CellSet, seed: Seed) -> Spot:
     """A cell without player, unsiphoned block, enemy and transmission; (0, 0) if there is none."""
-    player = cellset.single(state.player.row, state.player.col)
+    player = cellset.single(state.player)
     free = ~(player | unsiphoned | state.enemies.cells() | state.transmissions.cells())
-    row, col = free.nth(below(seed.draw(Use.SCHEDULED_CELL), free.count()))
-    return jnp.where(free.any(), row, 0), jnp.where(free.any(), col, 0)
+    drawn = free.nth(below(seed.draw(Use.SCHEDULED_CELL), free.count()))
+    return Spot(jnp.where(free.any(), drawn.row, 0), jnp.where(free.any(), drawn.col, 0))

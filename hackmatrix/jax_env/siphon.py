@@ -11,8 +11,9 @@ from jax import Array
 from hackmatrix.jax_env import transmissions
 from hackmatrix.jax_env.chance import Seed, Use
 from hackmatrix.jax_env.constants import DIRECTIONS, SIPHON
+from hackmatrix.jax_env.geometry import CELLS, Spot, moved, same
 from hackmatrix.jax_env.slots import SLOT
-from hackmatrix.jax_env.state import CELL_COL, CELL_ROW, Cells, EnvState, Transmissions
+from hackmatrix.jax_env.state import Cells, EnvState, Transmissions
 
 PROGRAM_WORTH = 100
 MOST_SPAWNS = 9
@@ -23,7 +24,7 @@ SCHEDULE_DELAY = 5  # added to the date of the next scheduled spawn
 def siphon(state: EnvState, action: Array, seed: Seed) -> EnvState:
     """Spend a data siphon; take the most worthy adjacent block, if there is one, and pay with its spawns."""
     acts = action == SIPHON
-    row, col, block, found = _target(state)
+    target, block, found = _target(state)
     takes = acts & found
     player, cells = state.player, state.cells
 
@@ -35,8 +36,8 @@ def siphon(state: EnvState, action: Array, seed: Seed) -> EnvState:
         data_siphons=player.data_siphons - acts,
         score=player.score + gained,
     )
-    is_target = (row == CELL_ROW) & (col == CELL_COL) & takes
-    is_center = (player.row == CELL_ROW) & (player.col == CELL_COL) & takes
+    is_target = same(CELLS, target) & takes
+    is_center = same(CELLS, player) & takes
     cells = cells.where(is_target, cells.replace(siphoned=True))
     cells = cells.where(is_center, cells.replace(siphon_center=True))
     return replace(
@@ -45,7 +46,11 @@ def siphon(state: EnvState, action: Array, seed: Seed) -> EnvState:
         cells=cells,
         owned_programs=state.owned_programs | learned,
         next_scheduled_task_turn=state.next_scheduled_task_turn + jnp.where(takes, SCHEDULE_DELAY, 0),
-        transmissions=_spawns(state.transmissions, row, col, block, takes, seed),
+        transmissions=transmissions.place(
+            state.transmissions,
+            jnp.where(takes, jnp.minimum(block.spawn_count, MOST_SPAWNS), 0),
+            _spawn(target, seed),
+        ),
     )
 
 
@@ -55,31 +60,28 @@ def worth(block: Cells) -> Array:
     return jnp.where(block.unsiphoned, value, 0)
 
 
-def _target(state: EnvState) -> tuple[Array, Array, Cells, Array]:
-    """(row, col, block, found): the adjacent block of highest worth; a tie goes to up, down, left, right."""
+def _target(state: EnvState) -> tuple[Spot, Cells, Array]:
+    """(place, block, found): the adjacent block of highest worth; a tie goes to up, down, left, right."""
     player, cells = state.player, state.cells
-    best_row, best_col, best = player.row, player.col, Cells(jnp.zeros_like(state.owned_programs))
+    best, best_block = Spot(player.row, player.col), Cells(jnp.zeros_like(state.owned_programs))
     best_worth = jnp.zeros_like(player.row)
-    for row_step, col_step in DIRECTIONS:
-        row, col = player.row + row_step, player.col + col_step
-        block = cells.at(row, col)
+    for step in DIRECTIONS:
+        place = moved(player, step)
+        block = cells.at(place)
         better = worth(block) > best_worth
-        best_row, best_col = jnp.where(better, row, best_row), jnp.where(better, col, best_col)
-        best = best.where(better, block)
+        best = Spot(jnp.where(better, place.row, best.row), jnp.where(better, place.col, best.col))
+        best_block = best_block.where(better, block)
         best_worth = jnp.where(better, worth(block), best_worth)
-    return best_row, best_col, best, best_worth > 0
+    return best, best_block, best_worth > 0
 
 
-def _spawns(
-    slots: Transmissions, row: Array, col: Array, block: Cells, takes: Array, seed: Seed
-) -> Transmissions:
-    """Announce the block's spawns, all on the block's own cell, each of a type of its own."""
-    number = jnp.where(takes, jnp.minimum(block.spawn_count, MOST_SPAWNS), 0)
-    newcomer = Transmissions(jnp.zeros_like(slots.word)).replace(
-        row=row,
-        col=col,
-        enemy_type=seed.draw(Use.SIPHONED_TYPE, SLOT) >> 30,
+def _spawn(target: Spot, seed: Seed) -> Transmissions:
+    """What each slot (20, env) would receive: all on the block's own cell, each of a type of its own."""
+    enemy_type = seed.draw(Use.SIPHONED_TYPE, SLOT) >> 30
+    return Transmissions(jnp.zeros_like(enemy_type)).replace(
+        row=target.row,
+        col=target.col,
+        enemy_type=enemy_type,
         spawned_from_siphon=True,
         turns_remaining=SPAWN_TURNS,
     )
-    return transmissions.place(slots, number, newcomer)

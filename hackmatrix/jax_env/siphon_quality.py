@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hackmatrix.jax_env.constants import GRID_SIZE
-from hackmatrix.jax_env.state import CELL_COL, CELL_ROW, EnvState
-
-_NEIGHBOURS = ((1, 0), (-1, 0), (0, -1), (0, 1))
+from hackmatrix.jax_env.constants import DIRECTIONS, GRID_SIZE
+from hackmatrix.jax_env.geometry import CELLS, same
+from hackmatrix.jax_env.state import EnvState
 
 
 @jax.tree_util.register_dataclass
@@ -28,7 +27,7 @@ class SiphonQuality:
 def siphon_quality(state: EnvState) -> SiphonQuality:
     """Compare the cross round the player's cell with the cross round every other cell."""
     credits_, energy, points, programs = _yields(state)
-    here = (state.player.row == CELL_ROW) & (state.player.col == CELL_COL)
+    here = same(CELLS, state.player)
 
     def own(values: Array) -> Array:
         return jnp.sum(jnp.where(here, values, 0), axis=0, dtype=values.dtype)
@@ -80,7 +79,7 @@ def _around(values: Array) -> list[Array]:
     board = jnp.pad(values.reshape(GRID_SIZE, GRID_SIZE, -1), ((1, 1), (1, 1), (0, 0)))
     return [
         board[1 + row : 1 + row + GRID_SIZE, 1 + col : 1 + col + GRID_SIZE].reshape(values.shape)
-        for row, col in _NEIGHBOURS
+        for row, col in DIRECTIONS
     ]
 
 

@@ -20,6 +20,7 @@ from hackmatrix.jax_env.constants import (
     NUM_CELLS,
     NUM_PROGRAMS,
 )
+from hackmatrix.jax_env.geometry import Place
 from hackmatrix.jax_env.layout import draw_layout
 from hackmatrix.jax_env.state import Cells, Transmissions, data_content, program_content
 
@@ -43,19 +44,19 @@ class Board:
     transmissions: Transmissions
 
 
-def new_board(seed: Seed, stage: Array, player_row: Array, player_col: Array) -> Board:
-    """Draw the board of `stage` with the player standing at (player_row, player_col); all (env,)."""
-    player = cellset.single(player_row, player_col)
+def new_board(seed: Seed, stage: Array, player: Place) -> Board:
+    """Draw the board of `stage` with the player standing there; all (env,)."""
+    own_cell = cellset.single(player)
     corners = cellset.fixed(CORNERS)
-    exits = corners - player
-    exit_row, exit_col = exits.nth(below(seed.draw(Use.EXIT), exits.count()))
-    siphon_corners = exits - cellset.single(exit_row, exit_col)
+    exits = corners - own_cell
+    exit_cell = exits.nth(below(seed.draw(Use.EXIT), exits.count()))
+    siphon_corners = exits - cellset.single(exit_cell)
 
     number = LEAST_BLOCKS + below(seed.draw(Use.BLOCK_COUNT), MOST_BLOCKS - LEAST_BLOCKS + 1)
     layout = draw_layout(seed, number)
     cells = _contents(seed, layout, ~(corners | layout)).replace(data_siphon=siphon_corners.flags())
-    open_cells = ~(corners | layout | player)
-    return Board(exit_row, exit_col, cells, _first_transmissions(seed, stage, open_cells))
+    open_cells = ~(corners | layout | own_cell)
+    return Board(exit_cell.row, exit_cell.col, cells, _first_transmissions(seed, stage, open_cells))
 
 
 def _contents(seed: Seed, layout: CellSet, pickup_cells: CellSet) -> Cells:
@@ -87,11 +88,11 @@ def _first_transmissions(seed: Seed, stage: Array, open_cells: CellSet) -> Trans
     left = open_cells
     words = []
     for slot in range(LAST_STAGE):
-        row, col = left.nth(below(seed.draw(Use.STAGE_TRANSMISSION_CELL, slot), left.count()))
-        left = left - cellset.single(row, col)
+        cell = left.nth(below(seed.draw(Use.STAGE_TRANSMISSION_CELL, slot), left.count()))
+        left = left - cellset.single(cell)
         announced = Transmissions(jnp.zeros_like(open_cells.low)).replace(
-            row=row,
-            col=col,
+            row=cell.row,
+            col=cell.col,
             enemy_type=seed.draw(Use.STAGE_TRANSMISSION_TYPE, slot) >> 30,
             turns_remaining=TRANSMISSION_TURNS,
         )

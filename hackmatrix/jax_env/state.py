@@ -10,16 +10,13 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from hackmatrix.jax_env import cellset
 from hackmatrix.jax_env.cellset import CellSet
-from hackmatrix.jax_env.constants import FULL_HP, GRID_SIZE, NUM_CELLS
+from hackmatrix.jax_env.constants import FULL_HP
+from hackmatrix.jax_env.geometry import CELLS, Place, Spot, same
 from hackmatrix.jax_env.packed import Flag, Number, Packed
-
-CELL_ROW = (np.arange(NUM_CELLS, dtype=np.int32) // GRID_SIZE)[:, None]
-CELL_COL = (np.arange(NUM_CELLS, dtype=np.int32) % GRID_SIZE)[:, None]
 
 FIRST_DATA_CONTENT = 1  # content of a data block is FIRST_DATA_CONTENT + points
 FIRST_PROGRAM_CONTENT = 101  # content of a program block is FIRST_PROGRAM_CONTENT + n
@@ -67,7 +64,7 @@ class Enemies(Packed):
 
     def cells(self) -> CellSet:
         """Where enemies stand."""
-        return cellset.of_positions(self.row, self.col, self.present)
+        return cellset.of_places(self, self.present)
 
 
 @jax.tree_util.register_dataclass
@@ -89,7 +86,7 @@ class Transmissions(Packed):
 
     def cells(self) -> CellSet:
         """Where transmissions are announced."""
-        return cellset.of_positions(self.row, self.col, self.present)
+        return cellset.of_places(self, self.present)
 
 
 @jax.tree_util.register_dataclass
@@ -135,10 +132,10 @@ class Cells(Packed):
         """bool: a block that still is in the way."""
         return self.has_block & ~self.siphoned
 
-    def at(self, row: Array, col: Array) -> "Cells":
-        """The cell (row, col) of each environment; empty if that is off the board."""
-        here = (row == CELL_ROW) & (col == CELL_COL)
-        return Cells(jnp.sum(jnp.where(here, self.word, jnp.uint32(0)), axis=0, dtype=jnp.uint32))
+    def at(self, place: Place) -> "Cells":
+        """The cell at each environment's place; empty if that is off the board."""
+        here = jnp.where(same(CELLS, place), self.word, jnp.uint32(0))
+        return Cells(jnp.sum(here, axis=0, dtype=jnp.uint32))
 
 
 def data_content(points: Array | int) -> Array:
@@ -184,3 +181,8 @@ class EnvState:
     enemies: Enemies
     transmissions: Transmissions
     cells: Cells
+
+    @property
+    def exit(self) -> Spot:
+        """The cell of the exit."""
+        return Spot(self.exit_row, self.exit_col)

@@ -32,13 +32,16 @@ Step = tuple[Array, EnvState, Array, Array, dict[str, Array]]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Outcome:
-    """What happened in a step; bool (env,)."""
+    """What happened in a step; (env,) each."""
 
     was_ended: Array
     acted: Array
     stage_completed: Array
     player_died: Array
     game_won: Array
+    quality: SiphonQuality
+    distance_before: Array
+    distance_after: Array
 
 
 def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
@@ -67,9 +70,17 @@ def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
     state = next_stage(state, stage_completed, seed)
     game_won = stage_completed & (state.stage == WON_STAGE)
 
-    outcome = Outcome(was_ended, acted, stage_completed, player_died, game_won)
-    distances = (distance_before, wall(state.turn, distance_to_exit, state))
-    reward, info = wall(state.turn, _rewards, before, state, action, outcome, quality, distances)
+    outcome = Outcome(
+        was_ended=was_ended,
+        acted=acted,
+        stage_completed=stage_completed,
+        player_died=player_died,
+        game_won=game_won,
+        quality=quality,
+        distance_before=distance_before,
+        distance_after=wall(state.turn, distance_to_exit, state),
+    )
+    reward, info = wall(state.turn, _rewards, before, state, action, outcome)
     done = player_died | game_won | was_ended
     return wall(state.turn, compact_observation, state), state, reward, done, info
 
@@ -77,23 +88,18 @@ def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
 def distance_to_exit(state: EnvState) -> Array:
     """int32 (env,): walking distance, every block a wall, siphoned or not; -1 if there is no path."""
     player, blocked = state.player, blocks_of(state.cells).all
-    return walking_distance(player.row, player.col, state.exit_row, state.exit_col, blocked)
+    return walking_distance(player, state.exit, blocked)
 
 
 def siphon_enemy_adjacent(state: EnvState) -> Array:
     """Bool (env,): does an enemy that came of a siphon stand beside the player."""
     enemies, player = state.enemies, state.player
-    beside = steps_between(enemies.row, enemies.col, player.row, player.col) == 1
+    beside = steps_between(enemies, player) == 1
     return jnp.any(enemies.present & beside & enemies.spawned_from_siphon, axis=0)
 
 
 def _rewards(
-    before: EnvState,
-    after: EnvState,
-    action: Array,
-    outcome: Outcome,
-    quality: SiphonQuality,
-    distances: tuple[Array, Array],
+    before: EnvState, after: EnvState, action: Array, outcome: Outcome
 ) -> tuple[Array, dict[str, Array]]:
     """(reward, info) of the step; nothing for a game that had ended."""
     was, now = before.player, after.player
@@ -114,11 +120,11 @@ def _rewards(
         energy_after=now.energy,
         kills=jnp.maximum(enemies_gone, 0),
         data_siphons=jnp.maximum(now.data_siphons - was.data_siphons, 0),
-        distance_before=distances[0],
-        distance_after=distances[1],
-        siphon_better=quality.better,
-        siphon_missed_credits=quality.missed_credits,
-        siphon_missed_energy=quality.missed_energy,
+        distance_before=outcome.distance_before,
+        distance_after=outcome.distance_after,
+        siphon_better=outcome.quality.better,
+        siphon_missed_credits=outcome.quality.missed_credits,
+        siphon_missed_energy=outcome.quality.missed_energy,
         siphon_enemy_adjacent=siphon_enemy_adjacent(after),
     )
     parts = {

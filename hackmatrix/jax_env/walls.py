@@ -37,8 +37,10 @@ def wall(witness: Array, phase: Callable[[*Inputs], Output], *inputs: *Inputs) -
 def when(condition: Array, phase: Callable[[*Inputs], Output], *inputs: *Inputs) -> Output:
     """`phase(*inputs)` if the one condition () holds, zeros of the same shapes if not."""
     shapes = jax.eval_shape(phase, *inputs)
-    return jax.lax.cond(condition, phase, partial(_zeros, shapes), *inputs)
+    result: Output = jax.lax.cond(condition, phase, partial(_zeros, shapes), *inputs)
+    return result
 
 
 def _zeros(shapes: Output, *_: object) -> Output:
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    zeros: Output = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return zeros

@@ -21,7 +21,7 @@ from hackmatrix.jax_env.constants import (
     ROW,
     VIRUS,
 )
-from hackmatrix.jax_env.geometry import steps_between, surrounding
+from hackmatrix.jax_env.geometry import Spot, steps_between, surrounding
 from hackmatrix.jax_env.slots import SLOT
 from hackmatrix.jax_env.state import Enemies, Player
 
@@ -51,11 +51,12 @@ def _bomb(enemies: Enemies, player: Player, explodes: Array) -> tuple[Array, Arr
 
     Enemies that share the daemon's cell are not touched.
     """
-    distance = steps_between(enemies.row, enemies.col, player.row, player.col)
+    distance = steps_between(enemies, player)
     _, target_slot = slots.nearest(distance, of_type(enemies, DAEMON))
     is_target = (target_slot == SLOT) & enemies.present & explodes
-    target_row = jnp.sum(jnp.where(is_target, enemies.row, 0), axis=0)
-    target_col = jnp.sum(jnp.where(is_target, enemies.col, 0), axis=0)
-    near = surrounding(enemies.row, enemies.col, target_row, target_col)
-    near = near & enemies.present & explodes & ~is_target
+    target = Spot(
+        jnp.sum(jnp.where(is_target, enemies.row, 0), axis=0),
+        jnp.sum(jnp.where(is_target, enemies.col, 0), axis=0),
+    )
+    near = surrounding(enemies, target) & enemies.present & explodes & ~is_target
     return jnp.where(is_target, MAX_HP, near.astype(jnp.int32)), near
