@@ -118,7 +118,7 @@ def _amount(random: Random, limits: list[int]) -> int:
 
 
 def _programs(random: Random) -> list[int]:
-    share = random.choice([0, 0.2, 0.6, 1])
+    share = random.choice([0.2, 0.6, 1, 1])
     return [action for action in range(5, 28) if random.random() < share]
 
 
@@ -141,6 +141,7 @@ def _fresh_block(random: Random, cell: Cell) -> dict[str, Any]:
 def _blocks(random: Random, player_cell: Cell) -> list[dict[str, Any]]:
     """Few or many, fresh or not, anywhere; often of few different points, so that ties are common."""
     density = random.choice([0, 0.1, 0.2, 0.35, 0.6, 1])
+    siphoned = random.choice([0, 0.3, 0.3, 0.8])
     near = set(neighbours(player_cell))
     blocks = []
     for cell in ALL_CELLS:
@@ -152,7 +153,7 @@ def _blocks(random: Random, player_cell: Cell) -> list[dict[str, Any]]:
             block["points"] = random.randint(0, limit)
         if random.random() < 0.4:
             block["spawn_count"] = random.randint(0, random.choice([1, 12, 99]))
-        block["siphoned"] = random.random() < 0.3
+        block["siphoned"] = random.random() < siphoned
         blocks.append(block)
     return blocks
 

@@ -11,7 +11,7 @@ from .observation import flatten, observe
 from .positions import complete
 from .rewards import REWARD_PARTS, reward_breakdown
 from .siphoning import siphon_enemy_adjacent, siphon_quality
-from .tables import ENEMY_TYPES, PROGRAM_NAMES, RuleViolation
+from .tables import ENEMY_TYPES, PROGRAM_NAMES, Position, RuleViolation
 from .turn import Outcome, step
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "PROGRAM_NAMES",
     "REWARD_PARTS",
     "Outcome",
+    "Position",
     "RuleViolation",
     "action_mask",
     "complete",
