@@ -1,0 +1,336 @@
+"""Rows as the history of a Weights & Biases run.
+
+A row's step is W&B's own ``step=``: the client drops steps that the server holds already, and a resumed client
+knows the last one, so sending again what may be missing leaves each step once. How the client fails and
+recovers is in ``_wandb_client``.
+"""
+
+import html
+import importlib.util
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import wandb
+
+from hackmatrix.tracking.backends import _wandb_artifacts as artifacts
+from hackmatrix.tracking.backends import _wandb_client as client
+from hackmatrix.tracking.backends import _wandb_runs as runs
+from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
+from hackmatrix.tracking.protocol import (
+    ArtifactRecord,
+    Config,
+    MediaRecord,
+    Number,
+    Precision,
+    RemoteRun,
+    Row,
+    RunInfo,
+    Status,
+)
+
+_EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "interrupted": 130, "preempted": 143}
+_MODES = ("online", "offline", "disabled")
+_CHECK_S = 5.0  # for the server's own word on what it holds
+_THROWN_AWAY_S = (
+    1.0  # how long a run that failed is waited for; the rest of its end goes on in the background
+)
+_MOST_BINS = 512  # of a histogram, at W&B
+
+
+class WandbBackend:
+    """Carries rows to Weights & Biases.
+
+    Args:
+        mode: default ``WANDB_MODE``, else ``online``; ``offline`` keeps rows in the run's folder for ``wandb sync``.
+        step_metric: the tag that plots have on their x-axis; default W&B's step.
+        init_timeout: seconds for starting the run at the server.
+        finish_timeout: seconds after which the client gives up on what it has not sent; the rest is sent anew.
+        artifact_timeout: seconds that one upload may take before it counts as failed for now.
+        rewind: cut the server's history where a resumed run goes on, if the account may do that.
+        keep_remote_all: never delete versions of artifacts.
+    """
+
+    precision: Precision = "json"
+    # Which attempt of a run (uid) this process has opened: a larger one at the server is another machine's.
+    _attempts: ClassVar[dict[str, int]] = {}
+
+    def __init__(
+        self,
+        *,
+        mode: Literal["online", "offline", "disabled"] | None = None,
+        step_metric: str | None = None,
+        init_timeout: float = 5.0,
+        finish_timeout: float = 20.0,
+        artifact_timeout: float = 120.0,
+        rewind: bool = False,
+        keep_remote_all: bool = False,
+    ) -> None:
+        self.url: str | None = None
+        self._mode = mode
+        self._step_metric = step_metric
+        self._init_timeout, self._finish_timeout = init_timeout, finish_timeout
+        self._rewind = rewind
+        self._uploads = artifacts.Uploads(timeout=artifact_timeout, delete=not keep_remote_all)
+        self._info: RunInfo | None = None
+        self._config: Config = {}
+        self._run: wandb.Run | None = None
+        self._last: int | None = None
+        self._whole = -1  # the last step that is closed for the client
+
+    # -- rows ---------------------------------------------------------------------------------------------------
+
+    def open(self, run: RunInfo, config: Config) -> int | None:
+        """Start or resume the run. Offline, nothing is known of earlier attempts."""
+        if "finish_timeout" not in wandb.Settings.model_fields:
+            raise BackendSetupError(
+                f"wandb {wandb.__version__} is too old; run `pip install -U 'hackmatrix[wandb]'`"
+            )
+        self._info, self._config = run, config
+        self._mode = self._mode_now()
+        return client.with_living_client(self._open)
+
+    def _mode_now(self) -> Literal["online", "offline", "disabled"]:
+        said = self._mode or client.environment_mode()
+        for mode in _MODES:
+            if said == mode:
+                return mode  # type: ignore[return-value] # the loop's text is one of the three literals
+        raise BackendSetupError(f"WANDB_MODE is {said!r}, expected one of {', '.join(_MODES)}")
+
+    def _open(self) -> int | None:
+        assert self._info is not None
+        with client.lock:
+            if self._mode == "online":
+                client.reach()
+                self._check_identity(self._info)
+            self._run = self._start(resume="allow")
+        self.url = self._run.url
+        return self._begin()
+
+    def _begin(self) -> int | None:
+        assert self._run is not None
+        assert self._info is not None
+        if self._step_metric is not None:
+            self._run.define_metric(self._step_metric)
+            self._run.define_metric("*", step_metric=self._step_metric)
+        self._attempts[self._info.uid] = self._info.attempt
+        held = self._run.starting_step - 1 if self._mode == "online" else -1
+        self._last = None if held < 0 else held
+        self._whole = held
+        return self._last
+
+    def _check_identity(self, run: RunInfo) -> None:
+        """Whether the run at the server is this one, before the client overwrites its config."""
+        asked = client.api()
+        found = runs.one(asked, run.entity or client.default_entity(asked), run.project, run.id)
+        if found is None:
+            return
+        there = found.config.get("run_uid")
+        if there != run.uid:
+            raise RunConflictError(
+                f"W&B holds another run as {run.name!r} in project {run.project!r}: "
+                f"its run_uid is {there!r}, this one's {run.uid!r}"
+            )
+        newest = found.config.get("attempt")
+        if run.uid in self._attempts and isinstance(newest, int) and newest > run.attempt:
+            raise RunConflictError(
+                f"another machine went on with run {run.name!r}: attempt {newest} there, {run.attempt} here"
+            )
+
+    def _start(self, **how: Any) -> wandb.Run:
+        assert self._info is not None
+        client.arrive(self._info.id)
+        try:
+            return self._init(self._info, how)
+        except Exception as error:
+            client.forget(self._info.id)
+            if client.died(error):
+                raise
+            if "in use" not in str(error):
+                raise client.meaning(error, self._info.entity) from error
+        client.unblock(self._info.id)
+        client.arrive(self._info.id)
+        try:
+            return self._init(self._info, how)
+        except Exception as error:
+            client.forget(self._info.id)
+            raise client.meaning(error, self._info.entity) from error
+
+    def _init(self, run: RunInfo, how: Mapping[str, Any]) -> wandb.Run:
+        started = wandb.init(
+            id=run.id,
+            name=run.name,
+            project=run.project,
+            entity=run.entity,
+            group=run.group,
+            job_type=run.job_type,
+            tags=list(run.tags) or None,
+            notes=run.notes,
+            config=dict(self._config),
+            dir=str(run.folder) if run.folder else None,
+            mode=self._mode if self._mode != "online" else None,
+            reinit="create_new",
+            settings=self._settings(),
+            **how,
+        )
+        if self._mode != "disabled" and started.id != run.id:
+            started.finish(exit_code=1)
+            raise BackendSetupError(
+                f"W&B gave the run the id {started.id!r}, expected {run.id!r}; unset WANDB_SWEEP_ID and WANDB_LAUNCH"
+            )
+        return started
+
+    def _settings(self) -> wandb.Settings:
+        """New each time: ``init`` writes into it."""
+        settings: dict[str, Any] = {
+            "console": "off",
+            "disable_git": True,
+            "save_code": False,
+            "disable_code": True,
+            "sagemaker_disable": True,  # it would give the run another id
+            "sync_tensorboard": False,
+            "init_timeout": self._init_timeout,
+            "finish_timeout": self._finish_timeout,
+        }
+        if "WANDB_SILENT" not in os.environ:
+            settings["silent"] = True
+        if self._mode == "online":
+            settings["mode"] = "online"
+        return wandb.Settings(**settings)
+
+    def discard_after(self, step: int | None) -> bool:
+        """Rewind the server's history, if that is wanted and granted; else the server keeps what it holds."""
+        if (
+            not self._rewind
+            or self._mode != "online"
+            or step is None
+            or self._run is None
+            or self._info is None
+        ):
+            return False
+        with client.lock:
+            run, self._run = self._run, None
+            client.leave(self._info.id, lambda: run.finish(exit_code=1), self._finish_timeout)
+            try:
+                self._run = self._start(resume_from=f"{self._info.id}?_step={step}")
+            except BackendUnreachableError as error:
+                client.tell_once(
+                    "rewind", "wandb: no rewind to step %d, the first attempt's rows stay: %s", step, error
+                )
+                self._run = self._start(resume="allow")
+                self._begin()
+                return False
+        self.url = self._run.url
+        self._begin()
+        self._last, self._whole = step, step
+        return True
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Give rows to the client, each as one ``log`` call that carries the row's own time."""
+        assert self._run is not None
+        for row in rows:
+            self._run.log({**row.metrics, "_timestamp": row.timestamp}, step=row.step, commit=row.whole)
+            self._last = row.step
+            if row.whole:
+                self._whole = row.step
+
+    def flush(self, timeout: float) -> None:
+        """Wait until the client's process has taken everything; ``close`` finds out what the server has."""
+        assert self._run is not None
+        if self._mode != "disabled":
+            client.bounded(self._run.status, timeout, "W&B's client")
+
+    def close(self, status: Status | None, summary: Mapping[str, Number], timeout: float) -> int | None:
+        """End the run and ask the server for the last step it holds; offline, the last one written."""
+        deadline = time.monotonic() + timeout
+        run, self._run = self._run, None
+        if run is None or self._info is None:
+            return None
+        if status is None:
+            try:
+                client.leave(self._info.id, lambda: run.finish(exit_code=1), min(timeout, _THROWN_AWAY_S))
+            except Exception as error:  # noqa: BLE001 - it is thrown away because it failed
+                client.tell_once("thrown away", "wandb: a connection that failed did not end well: %r", error)
+            return None
+        run.summary.update(dict(summary))
+        if status == "preempted" and self._mode == "online":
+            run.mark_preempting()
+        code = _EXIT_CODES[status]
+        client.leave(self._info.id, lambda: run.finish(exit_code=code), timeout - min(_CHECK_S, timeout / 4))
+        if self._mode != "online":
+            return self._last
+        check = min(deadline, time.monotonic() + _CHECK_S)
+        return client.last_step(run.entity, run.project, run.id, at_least=self._last, deadline=check)
+
+    # -- files and media ----------------------------------------------------------------------------------------
+
+    def put_artifact(self, record: ArtifactRecord, files: Mapping[str, Path], keep: int | None) -> None:
+        """Upload a new version, or name the one that has these bytes already; then delete what is beyond ``keep``."""
+        assert self._run is not None
+        assert self._info is not None
+        if self._mode == "online":
+            self._uploads.put(self._run, self._info.name, record, files, keep)
+        elif self._mode == "offline":
+            self._uploads.queue(self._run, self._info.name, record, files)
+
+    def get_artifact(self, run: RemoteRun, name: str, version: int | str, into: Path) -> None:
+        """Download the version of a step, or of an alias."""
+        client.with_living_client(lambda: artifacts.get(run, name, version, into))
+
+    def write_media(self, record: MediaRecord, path: Path | None) -> bool:
+        """Show a histogram, a text, or, where Pillow is installed, an image, in the row of its step."""
+        shown = None if record.step <= self._whole else _shown(record, path)
+        if shown is None or self._run is None:
+            return False
+        self._run.log({record.tag: shown}, step=record.step, commit=False)
+        self._last = record.step
+        return True
+
+    @property
+    def native(self) -> Any:
+        """The ``wandb.Run``."""
+        return self._run
+
+    # -- without a run ------------------------------------------------------------------------------------------
+
+    def find(
+        self, name: str | None, config_digest: str | None, project: str, entity: str | None
+    ) -> RemoteRun | None:
+        """The run of this name or id, or the newest of this config."""
+        if self._mode_now() != "online":
+            return None
+        return client.with_living_client(lambda: runs.find(name, config_digest, project, entity))
+
+    def taken(self, name: str, project: str, entity: str | None) -> bool:
+        """Whether the name's id is in use. One that was deleted looks free until ``open``."""
+        try:
+            return self.find(name, None, project, entity) is not None
+        except Exception as error:  # noqa: BLE001 - what cannot be asked counts as free
+            client.tell_once("taken", "wandb was not asked whether run %r exists: %s", name, error)
+            return False
+
+    def run_defaults(self) -> Mapping[str, Any]:
+        """What the client's own variables say; never id, name or resume, which are the run's."""
+        said = {
+            "project": os.environ.get("WANDB_PROJECT"),
+            "entity": os.environ.get("WANDB_ENTITY"),
+            "group": os.environ.get("WANDB_RUN_GROUP"),
+            "job_type": os.environ.get("WANDB_JOB_TYPE"),
+            "notes": os.environ.get("WANDB_NOTES"),
+            "tags": tuple(tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()),
+        }
+        return {label: value for label, value in said.items() if value}
+
+
+def _shown(record: MediaRecord, path: Path | None) -> Any:
+    """What the client calls it; none where it cannot show it."""
+    if record.kind == "histogram" and len(record.data["counts"]) <= _MOST_BINS:
+        bins: Any = (list(record.data["counts"]), list(record.data["edges"]))
+        return wandb.Histogram(np_histogram=bins)
+    if record.kind == "text":
+        return wandb.Html(f"<pre>{html.escape(record.data['text'])}</pre>", inject=False)
+    if record.kind == "image" and path is not None and importlib.util.find_spec("PIL") is not None:
+        return wandb.Image(str(path))
+    return None

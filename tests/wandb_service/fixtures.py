@@ -1,0 +1,27 @@
+"""The fixture ``wandb_service``: a service, and a client that is set to it; for a ``conftest.py`` to import."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .client import client_environment
+from .server import WandbService
+
+
+@pytest.fixture
+def wandb_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbService]:
+    """A running service; the environment leads the client to it. Fails if the client asked for the unknown."""
+    wandb = pytest.importorskip("wandb", reason="the package wandb is not installed")
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    service = WandbService(tmp_path / "service").start()
+    for name, value in client_environment(service, tmp_path / "client").items():
+        monkeypatch.setenv(name, value)
+    wandb.teardown()  # the client reads its environment once a session
+    yield service
+    service.heal()
+    wandb.teardown()
+    service.stop()
+    assert service.unknown == [], "the client asked for what the stand-in does not know"
