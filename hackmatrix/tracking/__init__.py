@@ -52,7 +52,7 @@ from hackmatrix.tracking.protocol import (
     Tracker,
 )
 from hackmatrix.tracking.reading import RunReader, read_run
-from hackmatrix.tracking.registry import known_backends, register
+from hackmatrix.tracking.registry import known_backends, register, tracker_names
 
 __all__ = [
     "ArtifactRecord",
@@ -99,4 +99,5 @@ __all__ = [
     "read_run",
     "register",
     "run_id",
+    "tracker_names",
 ]

@@ -1,0 +1,182 @@
+"""The command line of the trainer: flags, and which of them contradict each other."""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import textwrap
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+from hackmatrix.purejaxrl.config import TrainConfig
+
+EXIT_CODES = """
+exit codes:
+  0    finished, or finished already; what a backend is still owed is told, with the command that delivers it
+  1    failed
+  2    the command line is wrong; nothing was begun
+  130  Ctrl-C, after saving (a second Ctrl-C ends at once)
+  143  SIGTERM, after saving
+"""
+EPILOG = (
+    """
+examples:
+  offline, no account:       python scripts/train_purejaxrl.py
+  Weights & Biases:          python scripts/train_purejaxrl.py --tracker wandb --entity YOU
+  survives a disconnect:     python scripts/train_purejaxrl.py --tracker wandb --resume-run auto
+  what tracking would cost:  compare --tracker jsonl with --tracker null
+"""
+    + EXIT_CODES
+)
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Flags as a namespace; ``given`` has the hyperparameters that the command line names.
+
+    A wrong command line ends the program with one sentence and exit code 2.
+    """
+    parser = argparse.ArgumentParser(
+        prog="train_purejaxrl.py",
+        description="Train PPO in compiled chunks, tracked so that a run outlives its machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_tracking(parser)
+    _add_saving(parser)
+    _add_hyperparameters(parser)
+    args = parser.parse_args(argv)
+    fields = {field.name for field in dataclasses.fields(TrainConfig)}
+    args.given = {name: value for name, value in vars(args).items() if name in fields}
+    contradiction = _contradiction(args)
+    if contradiction:
+        parser.error(contradiction)
+    return args
+
+
+def _add_tracking(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("tracking")
+    group.add_argument(
+        "--tracker",
+        metavar="NAMES",
+        help="jsonl (default: a file, no account, no network), wandb, tensorboard, several with commas, or null",
+    )
+    group.add_argument("--wandb", action="store_true", help="the same as --tracker wandb")
+    group.add_argument("--project", help="default: WANDB_PROJECT with wandb, else hackmatrix")
+    group.add_argument("--entity", help="team at wandb; default: WANDB_ENTITY, else charles-team")
+    group.add_argument(
+        "--run-name", metavar="NAME", help="go on with this run where it exists, else begin it"
+    )
+    group.add_argument("--run-suffix", metavar="WORDS", help="behind the automatic name")
+    group.add_argument(
+        "--resume-run",
+        metavar="NAME_OR_ID|auto",
+        help="go on from the newest checkpoint; auto: of this command line's config, else a new run",
+    )
+    group.add_argument("--group", help="of runs that belong together")
+    group.add_argument("--tags", metavar="A,B", help="comma-separated")
+    group.add_argument("--notes", metavar="TEXT")
+    group.add_argument(
+        "--tracker-option",
+        action="append",
+        default=[],
+        metavar="TRACKER.OPTION=VALUE",
+        help="e.g. wandb.mode=offline, jsonl.fsync=second; may be repeated",
+    )
+    group.add_argument(
+        "--benchmark", action="store_true", help="measure what tracking costs (not in this version yet)"
+    )
+
+
+def _add_saving(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("saving")
+    group.add_argument(
+        "--checkpoint-dir", metavar="DIR", help="folder of runs; default HACKMATRIX_DIR, else runs"
+    )
+    group.add_argument(
+        "--save-interval",
+        type=_count,
+        metavar="UPDATES",
+        help="also save every so many updates, rounded up to the end of a chunk",
+    )
+    group.add_argument("--no-artifact", action="store_true", help="keep checkpoints on this disk only")
+
+
+def _add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the run's config (one for ever)")
+    kinds = typing.get_type_hints(TrainConfig)
+    says = _field_docs()
+    for field in dataclasses.fields(TrainConfig):
+        flag = "--" + field.name.replace("_", "-")
+        default = "the device's count" if field.name == "num_shards" else field.default
+        options: dict[str, Any] = {
+            "default": argparse.SUPPRESS,  # so that a flag that was given is told from one that was not
+            "help": f"{says[field.name]} Default: {default}.".replace("%", "%%"),
+        }
+        if kinds[field.name] is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        else:
+            group.add_argument(flag, type=_reader(kinds[field.name]), metavar="X", **options)
+
+
+def _reader(kind: Any) -> Any:
+    inner = typing.get_args(kind)
+    if isinstance(kind, types.UnionType):
+        kind = next(each for each in inner if each is not type(None))
+    if kind is int:
+        return _count
+    return float if kind is float else str
+
+
+def _count(text: str) -> int:
+    """A whole number; ``2_000_000`` and ``2e6`` are, too."""
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.5
+        if not number.is_integer():
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number") from None
+        return int(number)
+
+
+def _field_docs() -> dict[str, str]:
+    """The sentence below each field of the config, so that it is written once."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(TrainConfig))).body
+    assert isinstance(body, ast.ClassDef)
+    says = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(text, ast.Expr)
+            and isinstance(field.target, ast.Name)
+        ):
+            says[field.target.id] = str(ast.literal_eval(text.value))
+    return says
+
+
+def _contradiction(args: argparse.Namespace) -> str | None:
+    """What two flags say against each other; also settles which tracker was asked for."""
+    if args.wandb and args.tracker not in (None, "wandb"):
+        return f"--wandb is --tracker wandb, and --tracker {args.tracker} was given; give one of them"
+    args.tracker = args.tracker if args.tracker is not None else "wandb" if args.wandb else "jsonl"
+    if args.benchmark:
+        return (
+            "--benchmark comes with a later version; compare --tracker jsonl with --tracker null until then"
+        )
+    for one, other in (("run_name", "resume_run"), ("run_name", "run_suffix"), ("resume_run", "run_suffix")):
+        if getattr(args, one) is not None and getattr(args, other) is not None:
+            if (one, other) == ("resume_run", "run_suffix") and args.resume_run == "auto":
+                continue  # the suffix names the run that auto begins
+            return (
+                f"--{one.replace('_', '-')} and --{other.replace('_', '-')} contradict each other; give one"
+            )
+    if args.tracker.strip() == "null" and args.resume_run is not None:
+        return "--tracker null keeps nothing that --resume-run could find; give --tracker jsonl"
+    if args.save_interval is not None and args.save_interval < 1:
+        return f"--save-interval {args.save_interval}: save at least every 1 updates, or leave it out"
+    return None
