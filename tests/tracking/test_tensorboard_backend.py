@@ -20,6 +20,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from hackmatrix.tracking.backends.event_file import framed, read_records, remove_ranges
 from hackmatrix.tracking.backends.tensorboard import TensorBoardBackend
+from hackmatrix.tracking.backends.tensorboard_events import read_step, row_event
 
 CONFIG = {"seed": 3, "rate": 2.5e-4, "env": "CartPole|v1", "anneal": True, "sizes": [64, 64], "none": None}
 
@@ -555,6 +556,12 @@ def test_a_run_without_a_folder_is_refused():
     info = RunInfo(id="0", name="a", uid="u", project="p")
     with pytest.raises(BackendSetupError, match="has none"):
         TensorBoardBackend().open(info, {})
+
+
+@given(st.integers(0, 2**63 - 1), st.floats(allow_nan=False))
+def test_a_step_is_read_without_the_rest(step, timestamp):
+    event = row_event(Row(step, timestamp, 0.0, {"a": 1.0}))
+    assert read_step(event) == step == Event.FromString(event).step
 
 
 def test_a_record_is_framed_as_tensorboard_wants_it(tmp_path):

@@ -171,6 +171,8 @@ class TensorBoardBackend:
         gone: list[tuple[int, int]] = []
         newest, anything_left, row_left = -1, False, False
         for record in read_records(path):
+            if row_left and events.read_step(record.data) <= after:
+                continue
             content = events.read_event(record.data)
             if content.counts and content.step > after:
                 gone.append((record.start, record.end))

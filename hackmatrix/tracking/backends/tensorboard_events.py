@@ -58,6 +58,18 @@ def read_event(data: bytes) -> Content:
     )
 
 
+def read_step(data: bytes) -> int:
+    """The step of an event, without reading the rest of it where it was written in the usual order."""
+    if data[:1] == b"\x09" and data[9:10] == b"\x10":  # wall_time, 8 bytes; step, 7 bits a byte
+        step = 0
+        for place, byte in enumerate(data[10:20]):
+            step |= (byte & 0x7F) << (7 * place)
+            if byte < 0x80:
+                return step
+    found: int = Event.FromString(data).step
+    return found
+
+
 def file_version() -> bytes:
     """The first event of every file."""
     data: bytes = Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString()
@@ -73,10 +85,12 @@ def session_start(step: int) -> bytes:
 
 def row_event(row: Row) -> bytes:
     """A row with all its tags; numbers are rounded to float32, those beyond it become infinite."""
-    summary = Summary(
-        value=[Summary.Value(tag=tag, simple_value=value) for tag, value in row.metrics.items()]
-    )
-    data: bytes = Event(wall_time=row.timestamp, step=row.step, summary=summary).SerializeToString()
+    event = Event(wall_time=row.timestamp, step=row.step)
+    event.summary.SetInParent()  # also where there are no tags
+    add = event.summary.value.add  # half the time of making the values one by one
+    for tag, value in row.metrics.items():
+        add(tag=tag, simple_value=value)
+    data: bytes = event.SerializeToString()
     return data
 
 
