@@ -1,45 +1,15 @@
 """The W&B backend, with the unmodified client, against the stand-in of the service."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.wandb_service import WandbService
+from tests.tracking.wandb_cases import CONFIG, ID, NAME, info, rows, steps
 from tests.wandb_service.fixtures import wandb_service
 
 wandb = pytest.importorskip("wandb", reason="the package wandb is not installed")
 
 from hackmatrix.tracking.backends.wandb import WandbBackend  # noqa: E402 - after the skip
-from hackmatrix.tracking.naming import run_id  # noqa: E402 - after the skip
-from hackmatrix.tracking.protocol import Row, RunInfo  # noqa: E402 - after the skip
 
 __all__ = ["wandb_service"]
-
-NAME = "nice-jan25-26-1"
-ID = run_id(NAME)
-CONFIG = {"lr": 0.5, "layers": [64, 64], "run_uid": "u1", "config_digest": "d1", "attempt": 0}
-
-
-def info(folder: Path, **changes) -> RunInfo:
-    folder.mkdir(parents=True, exist_ok=True)
-    given = {
-        "id": ID,
-        "name": NAME,
-        "uid": "u1",
-        "project": "p",
-        "entity": "team",
-        "folder": folder,
-        **changes,
-    }
-    return RunInfo(**given)
-
-
-def rows(first: int, last: int) -> list[Row]:
-    return [Row(step, 1000.0 + step, 5.0, {"train/loss": step / 2}) for step in range(first, last, 5)]
-
-
-def steps(service: WandbService) -> list[int]:
-    return [row["_step"] for row in service.history("team", "p", ID)]
 
 
 def test_rows_reach_the_service_and_come_back_through_the_clients_own_reader(wandb_service, tmp_path) -> None:

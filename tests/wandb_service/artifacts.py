@@ -102,12 +102,14 @@ class ArtifactSchema:
         found = self.named(entity, project, *name.rsplit(":", 1))
         return self.artifact_node(found) if found else None
 
+    def first(self, entity: str, project: str, collection: str) -> Artifact | None:
+        """The version that began a collection, whatever became of it."""
+        place = (entity, project, collection)
+        held = (a for a in self.state.artifacts.values() if (a.entity, a.project, a.collection) == place)
+        return next(held, None)
+
     def collection_node(self, entity: str, project: str, name: str) -> Node | None:
-        if not [
-            a
-            for a in self.state.artifacts.values()
-            if (a.entity, a.project, a.collection) == (entity, project, name)
-        ]:
+        if self.first(entity, project, name) is None:
             return None
 
         def listed(
@@ -122,6 +124,12 @@ class ArtifactSchema:
             {
                 "id": f"collection-{entity}-{project}-{name}",
                 "name": name,
+                # Read by wandb/apis/public (Api.artifact_collection_exists)
+                "description": None,
+                "createdAt": self.first(entity, project, name).created_at,
+                "updatedAt": self.first(entity, project, name).created_at,
+                "tags": connection([]),
+                "defaultArtifactType": Node("ArtifactType", {"name": self.first(entity, project, name).type}),
                 "digestAlgorithm": "MANIFEST_MD5",
                 "project": lambda: self.project_node(entity, project),
                 "artifacts": listed,

@@ -24,4 +24,5 @@ def wandb_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     service.heal()
     wandb.teardown()
     service.stop()
-    assert service.unknown == [], "the client asked for what the stand-in does not know"
+    if service.unknown:
+        pytest.fail("the client asked for what the stand-in does not know:\n" + "\n".join(service.unknown))

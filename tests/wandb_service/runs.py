@@ -1,11 +1,21 @@
 """The part of the schema that is about users, projects and runs."""
 
 import json
+import math
 from typing import Any
 
 from .artifacts import ArtifactSchema
 from .graphql import Node, RefusedError, UnknownFieldError, connection, only
 from .state import Run, now
+
+
+def readable(value: Any) -> Any:
+    """The value as the service shows it: what JSON lacks is a word."""
+    if isinstance(value, dict):
+        return {key: readable(part) for key, part in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def matches(run: Run, wanted: dict[str, Any]) -> bool:
@@ -172,7 +182,7 @@ class RunSchema(ArtifactSchema):
                 "wandbConfig": lambda keys: json.dumps(
                     {k: run.config.get("_wandb", {}).get("value", {}).get(k) for k in keys}
                 ),
-                "summaryMetrics": json.dumps(run.summary),
+                "summaryMetrics": json.dumps(readable(run.summary)),
                 "systemMetrics": "{}",
                 # Read by wandb-core (RunResumeStatus): where the file stream goes on, and the first step
                 "historyLineCount": len(history),
@@ -184,11 +194,11 @@ class RunSchema(ArtifactSchema):
                 "historyKeys": self.history_keys(run),
                 # Read by wandb-core (HistoryPage, SampledHistoryPage), for Run.scan_history and Run.history
                 "history": lambda min_step=0, max_step=2**62, samples=500: self.page(
-                    history, min_step, max_step, samples
+                    run, min_step, max_step, samples
                 ),
                 "sampledHistory": lambda specs: [self.sampled(run, json.loads(spec)) for spec in specs],
                 "parquetHistory": lambda **_: Node(
-                    "ParquetHistory", {"parquetUrls": [], "liveData": [json.loads(line) for line in history]}
+                    "ParquetHistory", {"parquetUrls": [], "liveData": [readable(row) for row in run.history]}
                 ),
             },
         )
@@ -198,13 +208,14 @@ class RunSchema(ArtifactSchema):
         keys = {key: {"typeCounts": []} for row in rows for key in row}
         return {"keys": keys, "sets": [], "lastStep": rows[-1]["_step"] if rows else -1}
 
-    def page(self, lines: list[str], first: int, last: int, samples: int) -> list[str]:
-        return [line for line in lines if first <= json.loads(line)["_step"] < last][:samples]
+    def page(self, run: Run, first: int, last: int, samples: int) -> list[str]:
+        rows = [readable(row) for row in run.history if first <= row["_step"] < last]
+        return [json.dumps(row) for row in rows[:samples]]
 
     def sampled(self, run: Run, spec: dict[str, Any]) -> list[dict[str, Any]]:
         keys = spec.get("keys")
         return [
-            {key: row[key] for key in keys} if keys else row
+            readable({key: row[key] for key in keys} if keys else row)
             for row in run.history
             if keys is None or all(key in row for key in keys)
         ]

@@ -4,6 +4,7 @@ Collections belong to the project, so the run's name stands in front. Every vers
 record in its metadata: by that a version that is there already is known, whatever became of the answer.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class Uploads:
 
     def __init__(self, *, timeout: float, delete: bool) -> None:
         self._timeout, self._delete = timeout, delete
-        self._under_way: dict[tuple[str, str], Any] = {}
+        self._under_way: set[tuple[str, str]] = set()  # begun, and late
 
     def put(
         self,
@@ -36,35 +37,40 @@ class Uploads:
         keep: int | None,
     ) -> None:
         """Upload a version and wait until the server has it, or give more names to the one that is there."""
-        asked = client.api()
         collection = f"{run.entity}/{run.project}/{run_name}-{record.name}"
-        there = next((v for v in _versions(asked, record.type, collection) if _is(v, record)), None)
+        there = _version_of(record, collection)
+        if there is None and (record.name, record.digest) in self._under_way:
+            there = self._wait(record, collection)
         if there is None:
             self._upload(run, run_name, record, files)
         else:
             _give_names(there, names_of(record))
-        self._under_way.pop((record.name, record.digest), None)
+        self._under_way.discard((record.name, record.digest))
         if keep is not None and self._delete:
-            _delete_beyond(_versions(client.api(), record.type, collection), keep)
+            _delete_beyond(_versions(record.type, collection), keep)
 
     def _upload(
         self, run: wandb.Run, run_name: str, record: ArtifactRecord, files: Mapping[str, Path]
     ) -> None:
-        key = (record.name, record.digest)
+        def work() -> None:
+            self.queue(run, run_name, record, files).wait(timeout=max(1, round(self._timeout)))
+
         try:
-            if key not in self._under_way:
-                self._under_way[key] = client.bounded(
-                    lambda: self.queue(run, run_name, record, files), self._timeout, "giving W&B an artifact"
-                )
-            self._under_way[key].wait(timeout=max(1, round(self._timeout)))
+            client.bounded(work, self._timeout + client.API_S, "giving W&B an artifact")
         except Exception as error:
-            # One that is late is waited for again; one that failed is begun anew.
-            if type(error).__name__ != "WaitTimeoutError":
-                self._under_way.pop(key, None)
-                raise client.meaning(error, run.entity) from error
-            raise BackendUnreachableError(
-                f"artifact {record.name!r} is not at W&B after {self._timeout:.0f} s"
-            ) from error
+            if isinstance(error, TimeoutError) or type(error).__name__ == "WaitTimeoutError":
+                self._under_way.add((record.name, record.digest))
+                raise BackendUnreachableError(
+                    f"artifact {record.name!r} is not at W&B after {self._timeout:.0f} s"
+                ) from error
+            raise client.meaning(error, run.entity) from error
+
+    def _wait(self, record: ArtifactRecord, collection: str) -> Any:
+        """A version that was late, if it arrives after all; the client waits for a version only once."""
+        deadline = time.monotonic() + self._timeout
+        while (there := _version_of(record, collection)) is None and time.monotonic() < deadline:
+            time.sleep(1.0)
+        return there
 
     def queue(self, run: wandb.Run, run_name: str, record: ArtifactRecord, files: Mapping[str, Path]) -> Any:
         """Give a version to the client."""
@@ -109,8 +115,9 @@ def get(run: RemoteRun, name: str, version: int | str, into: Path) -> None:
         raise client.meaning(error, run.entity) from error
 
 
-def _versions(asked: wandb.Api, kind: str, collection: str) -> list[Any]:
+def _versions(kind: str, collection: str) -> list[Any]:
     """The committed versions of a collection, newest first; none if there is no such collection."""
+    asked = client.api()
     try:
         if not asked.artifact_collection_exists(collection, kind):
             return []
@@ -119,8 +126,9 @@ def _versions(asked: wandb.Api, kind: str, collection: str) -> list[Any]:
         raise client.meaning(error) from error
 
 
-def _is(version: Any, record: ArtifactRecord) -> bool:
-    return bool(version.metadata.get("digest") == record.digest)
+def _version_of(record: ArtifactRecord, collection: str) -> Any:
+    found = (v for v in _versions(record.type, collection) if v.metadata.get("digest") == record.digest)
+    return next(found, None)
 
 
 def _give_names(version: Any, names: tuple[str, ...]) -> None:

@@ -55,12 +55,12 @@ _MEANINGS: list[tuple[re.Pattern[str], type[Exception], str]] = [
             "W&B gives {user} no access to entity {entity!r} ({text}); say `--entity YOU`",
         ),
         (
-            r"did not respond in time|deadline exceeded|timed out|giving up|retrying|unreachable|no such host|\bEOF\b",
+            r"did not respond in time|deadline exceeded|timed out|giving up|retrying|unreachable|no such host",
             BackendUnreachableError,
             "W&B does not answer: {text}",
         ),
         (
-            r"connection (refused|reset)|(HTTP|error) (429|5\d\d)",
+            r"connection (refused|reset)|\bEOF\b|(HTTP|error) (429|5\d\d)",
             BackendUnreachableError,
             "W&B does not answer: {text}",
         ),
