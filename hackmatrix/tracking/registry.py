@@ -1,10 +1,10 @@
 """Names of backends become classes, and nothing is imported before its name is asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from hackmatrix.tracking.errors import (
-    BackendOptionError,
     BackendSetupError,
     InvalidNameError,
     MissingPackageError,
@@ -81,9 +81,11 @@ def tracker_names(trackers: str | Sequence[str]) -> tuple[str, ...]:
     """The names in ``"wandb,tensorboard"`` or a sequence of names; none of them is looked up.
 
     Raises:
-        UnknownBackendError: a name is empty or given twice, or ``null`` stands beside another.
+        UnknownBackendError: a name is empty, no text, or given twice, or ``null`` stands beside another.
     """
     parts = trackers.split(",") if isinstance(trackers, str) else trackers
+    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+        raise UnknownBackendError(f"trackers are {trackers!r}, expected names such as 'wandb,tensorboard'")
     names = tuple(part.strip() for part in parts)
     if not names or "" in names:
         raise UnknownBackendError(f"{trackers!r} names no tracker; known: {', '.join(known_backends())}")
@@ -94,21 +96,6 @@ def tracker_names(trackers: str | Sequence[str]) -> tuple[str, ...]:
             f"{trackers!r}: 'null' keeps nothing, so nothing stands beside it; leave it out"
         )
     return names
-
-
-def backend_names(backends: str | Sequence[str]) -> list[str]:
-    """The names in ``"wandb,tensorboard"``, or in a list of them, each once; known or not.
-
-    Raises:
-        UnknownBackendError: one of several is empty, or is no text.
-        BackendOptionError: ``null``, which keeps nothing, beside another.
-    """
-    names = [name.strip() if isinstance(name, str) else name for name in _listed(backends)]
-    if not all(isinstance(name, str) and name for name in names):
-        raise UnknownBackendError(f"trackers are {backends!r}, expected names such as 'wandb,tensorboard'")
-    if "null" in names and len(set(names)) > 1:
-        raise BackendOptionError(f"tracker 'null' keeps nothing and goes with no other: {', '.join(names)}")
-    return list(dict.fromkeys(names))
 
 
 def known_backends() -> tuple[str, ...]:
@@ -161,17 +148,6 @@ def make_backend(name: str, options: Mapping[str, Any] | None = None) -> Backend
     return backend
 
 
-def _listed(backends: str | Sequence[str]) -> list[str]:
-    if isinstance(backends, str):
-        return backends.split(",") if backends.strip() else []
-    try:
-        return list(backends)
-    except TypeError:
-        raise UnknownBackendError(
-            f"trackers are {backends!r}, expected names such as 'wandb,tensorboard'"
-        ) from None
-
-
 def _entry_points() -> dict[str, Entry]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, needed for unknown names only
 
@@ -208,3 +184,17 @@ def _checked(name: str, backend: Any) -> type[Any]:
 
 def _place(backend: Any) -> str:
     return f"{backend.__module__}.{backend.__qualname__}" if isinstance(backend, type) else str(backend)
+
+
+@contextmanager
+def replaced(name: str, backend: type[Any]) -> Iterator[None]:
+    """Another class under a known name for a while, e.g. one that fails on purpose."""
+    before = _registered.get(name)
+    _registered[name] = backend
+    try:
+        yield
+    finally:
+        if before is None:
+            del _registered[name]
+        else:
+            _registered[name] = before
