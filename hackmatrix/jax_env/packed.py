@@ -95,5 +95,6 @@ def word_of(layout: type[Packed], values: Mapping[str, int]) -> int:
 
 def values_of(layout: type[Packed], word: int) -> dict[str, int | bool]:
     """The fields of one word as plain numbers and flags, on the host."""
-    read = {name: (word >> field.shift) & field.largest for name, field in fields_of(layout).items()}
-    return {name: bool(v) if isinstance(fields_of(layout)[name], Flag) else v for name, v in read.items()}
+    fields = fields_of(layout)
+    read = {name: (word >> field.shift) & field.largest for name, field in fields.items()}
+    return {name: bool(v) if isinstance(fields[name], Flag) else v for name, v in read.items()}
