@@ -214,11 +214,12 @@ def _transmissions(
     places = _hot_cells(player_cell, block_cells)
     if enemies:
         places.append([(enemy["row"], enemy["col"]) for enemy in enemies])
+    soonest = random.choice([1, 1, 2])  # when none is due now, full slots stay full
     return [
         {
             "slot": slot,
             **_on(random.choice(random.choice(places))),
-            "turns_remaining": random.choice([1, 1, 2, 3, 4, 5, random.randint(1, 990)]),
+            "turns_remaining": random.choice([soonest, soonest, 2, 3, 4, 5, random.randint(2, 990)]),
             "enemy_type": random.choice(ENEMY_TYPES),
             "spawned_from_siphon": random.random() < 0.3,
             "from_scheduled_task": random.random() < 0.2,
