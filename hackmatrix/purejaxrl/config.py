@@ -1,7 +1,4 @@
-"""What a run is: the numbers that decide its numbers.
-
-No JAX here, so that a command line can refuse a bad value before anything heavy is imported.
-"""
+"""What a run is: the numbers that decide its numbers."""
 
 import dataclasses
 import math

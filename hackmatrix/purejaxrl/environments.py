@@ -87,12 +87,12 @@ class Environment:
         """Act in each environment; ``keys`` (n,), ``action`` (n,) int32."""
         observation, state, reward, *ends, info = self._batched.step(keys, state, action)
         reward = jnp.asarray(reward, jnp.float32)
+        ends = [jnp.asarray(end, jnp.bool_) for end in ends]
         if len(ends) == 1:  # done: a time limit inside it cannot be told from a termination
             return Step(observation, state, reward, ends[0], jnp.zeros_like(ends[0]), observation, info)
         terminated, truncated = ends
-        return Step(
-            observation, state, reward, terminated, truncated & ~terminated, info["final_observation"], info
-        )
+        final = observation if not self.resets_itself else info["final_observation"]
+        return Step(observation, state, reward, terminated, truncated & ~terminated, final, info)
 
     def reset_where(self, ended: jax.Array, keys: jax.Array, observation: Any, state: Any) -> tuple[Any, Any]:
         """Begin a new episode where ``ended`` (n,) says so; the others go on."""
