@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,10 +21,15 @@ def wandb_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     service = WandbService(tmp_path / "service").start()
     for name, value in client_environment(service, tmp_path / "client").items():
         monkeypatch.setenv(name, value)
-    wandb.teardown()  # the client reads its environment once a session
+    _tear_down(wandb)  # the client reads its environment once a session
     yield service
     service.heal()
-    wandb.teardown()
+    _tear_down(wandb)
     service.stop()
     if service.unknown:
         pytest.fail("the client asked for what the stand-in does not know:\n" + "\n".join(service.unknown))
+
+
+def _tear_down(wandb: ModuleType) -> None:
+    with suppress(Exception, SystemExit):  # its process may have been killed by the test
+        wandb.teardown()

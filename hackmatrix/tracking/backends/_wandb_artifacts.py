@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+from wandb.sdk.artifacts.exceptions import WaitTimeoutError
 
 from hackmatrix.tracking.backends import _wandb_client as client
 from hackmatrix.tracking.errors import BackendUnreachableError, RunNotFoundError
@@ -55,15 +56,14 @@ class Uploads:
         def work() -> None:
             self.queue(run, run_name, record, files).wait(timeout=max(1, round(self._timeout)))
 
-        try:
-            client.bounded(work, self._timeout + client.API_S, "giving W&B an artifact")
-        except Exception as error:
-            if isinstance(error, TimeoutError) or type(error).__name__ == "WaitTimeoutError":
+        with client.translated(run.entity):
+            try:
+                client.bounded(work, self._timeout + client.API_S, "giving W&B an artifact")
+            except (TimeoutError, WaitTimeoutError):
                 self._under_way.add((record.name, record.digest))
                 raise BackendUnreachableError(
                     f"artifact {record.name!r} is not at W&B after {self._timeout:.0f} s"
-                ) from error
-            raise client.meaning(error, run.entity) from error
+                ) from None
 
     def _wait(self, record: ArtifactRecord, collection: str) -> Any:
         """A version that was late, if it arrives after all; the client waits for a version only once."""
@@ -102,28 +102,22 @@ def get(run: RemoteRun, name: str, version: int | str, into: Path) -> None:
     asked = client.api()
     collection = f"{run.entity or client.default_entity(asked)}/{run.project}/{run.name}-{name}"
     aliases = step_names(version) if isinstance(version, int) else (version,)
-    try:
+    with client.translated(run.entity):
         found = next((a for a in aliases if asked.artifact_exists(f"{collection}:{a}")), None)
         if found is None:
             raise RunNotFoundError(f"W&B has no artifact {collection}:{aliases[0]}")
         artifact = asked.artifact(f"{collection}:{found}")
         artifact.download(root=str(into), skip_cache=True)
         artifact.verify(root=str(into))
-    except (RunNotFoundError, OSError):
-        raise
-    except Exception as error:
-        raise client.meaning(error, run.entity) from error
 
 
 def _versions(kind: str, collection: str) -> list[Any]:
     """The committed versions of a collection, newest first; none if there is no such collection."""
     asked = client.api()
-    try:
+    with client.translated():
         if not asked.artifact_collection_exists(collection, kind):
             return []
         return list(asked.artifacts(kind, collection))
-    except Exception as error:
-        raise client.meaning(error) from error
 
 
 def _version_of(record: ArtifactRecord, collection: str) -> Any:

@@ -12,8 +12,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -110,13 +110,24 @@ def bounded(call: Callable[[], _T], timeout: float, what: str) -> _T:
     return result[0]
 
 
+def settings() -> wandb.Settings:
+    """The client's own settings, once it has been told to keep the terminal clean.
+
+    A person who set WANDB_SILENT, or who has a run of their own in this process, has decided that already.
+    """
+    found = wandb.setup().settings
+    if "WANDB_SILENT" not in os.environ and wandb.run is None:
+        wandb.termsetup(wandb.Settings(silent=True), None)
+    return found
+
+
 def reach() -> None:
     """Open a socket to the server, or to the proxy that leads there.
 
     Raises:
         BackendUnreachableError: nobody listens there.
     """
-    address = str(wandb.setup().settings.base_url)
+    address = str(settings().base_url)
     url = urlsplit(address)
     proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
     place = urlsplit(proxy) if proxy else url
@@ -124,16 +135,15 @@ def reach() -> None:
     try:
         socket.create_connection((place.hostname or "", port), timeout=PROBE_S).close()
     except OSError as error:
-        raise BackendUnreachableError(f"W&B at {address} cannot be reached: {error}") from error
+        # No cause: a refused socket is not the client's death, which also is a ConnectionError.
+        raise BackendUnreachableError(f"W&B at {address} cannot be reached: {error}") from None
 
 
 def api() -> wandb.Api:
     """A new ``wandb.Api``, which sees news; one that was used before shows what it saw then."""
     reach()
-    try:
+    with translated():
         return bounded(lambda: wandb.Api(timeout=API_S), PROBE_S + API_S, "asking W&B")
-    except Exception as error:
-        raise meaning(error) from error
 
 
 def default_entity(asked: wandb.Api) -> str:
@@ -141,8 +151,20 @@ def default_entity(asked: wandb.Api) -> str:
     return str(asked.default_entity)
 
 
-def meaning(error: BaseException, entity: str | None = None) -> Exception:
-    """What an error of the client says, as one of ours, in a sentence."""
+@contextmanager
+def translated(entity: str | None = None) -> Iterator[None]:
+    """Raise what an error of the client means, in a sentence."""
+    try:
+        yield
+    except Exception as error:
+        meant = meaning(error, entity)
+        if meant is error:
+            raise
+        raise meant from error
+
+
+def meaning(error: Exception, entity: str | None = None) -> Exception:
+    """What an error of the client says, as one of ours."""
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, BackendUnreachableError | BackendSetupError | RunConflictError):
         return error
@@ -154,7 +176,7 @@ def meaning(error: BaseException, entity: str | None = None) -> Exception:
             return kind(sentence.format(text=text, user=user, entity=entity, version=wandb.__version__))
     if isinstance(error, wandb.errors.Error):
         return BackendUnreachableError(f"W&B does not take the run: {text}")
-    return error if isinstance(error, Exception) else RuntimeError(text)
+    return error
 
 
 def _user() -> str:

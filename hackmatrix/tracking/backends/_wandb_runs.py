@@ -15,12 +15,15 @@ _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 def one(asked: wandb.Api, entity: str, project: str, name: str) -> Any:
     """The run of an id; none if there is no such run or project, or none that may be seen."""
-    try:
-        return client.bounded(lambda: asked.run(f"{entity}/{project}/{name}"), 2 * client.API_S, "asking W&B")
-    except Exception as error:
-        if "Could not find run" in str(error) or "Could not find project" in str(error):
-            return None
-        raise client.meaning(error, entity) from error
+    with client.translated(entity):
+        try:
+            return client.bounded(
+                lambda: asked.run(f"{entity}/{project}/{name}"), 2 * client.API_S, "asking W&B"
+            )
+        except wandb.errors.CommError as error:
+            if "Could not find run" in str(error):
+                return None
+            raise
 
 
 def find(name: str | None, config_digest: str | None, project: str, entity: str | None) -> RemoteRun | None:
@@ -42,12 +45,13 @@ def _newest(asked: wandb.Api, entity: str, project: str, config_digest: str) -> 
             iter(asked.runs(f"{entity}/{project}", filters=wanted, order="-created_at", per_page=1)), None
         )
 
-    try:
-        found = client.bounded(look, 2 * client.API_S, "asking W&B")
-    except Exception as error:
-        if "Could not find project" in str(error):
-            return None
-        raise client.meaning(error, entity) from error
+    with client.translated(entity):
+        try:
+            found = client.bounded(look, 2 * client.API_S, "asking W&B")
+        except ValueError as error:
+            if "Could not find project" in str(error):
+                return None
+            raise
     # Listed runs come without their config.
     return None if found is None else one(asked, entity, project, found.id)
 
@@ -80,7 +84,5 @@ def _steps(asked: wandb.Api, collection: str) -> tuple[int, ...]:
             sorted({int(step.group(1)) for alias in aliases if (step := _CHECKPOINT.fullmatch(alias))})
         )
 
-    try:
+    with client.translated():
         return client.bounded(look, 2 * client.API_S, "asking W&B")
-    except Exception as error:
-        raise client.meaning(error) from error

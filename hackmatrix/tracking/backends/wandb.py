@@ -10,6 +10,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -141,22 +142,23 @@ class WandbBackend:
 
     def _start(self, **how: Any) -> wandb.Run:
         assert self._info is not None
-        client.arrive(self._info.id)
+        client.settings()
+        with client.translated(self._info.entity):
+            try:
+                return self._arrive(self._info, how)
+            except Exception as error:
+                if "is in use" not in str(error):
+                    raise
+            client.unblock(self._info.id)
+            return self._arrive(self._info, how)
+
+    def _arrive(self, run: RunInfo, how: Mapping[str, Any]) -> wandb.Run:
+        client.arrive(run.id)
         try:
-            return self._init(self._info, how)
-        except Exception as error:
-            client.forget(self._info.id)
-            if client.died(error):
-                raise
-            if "in use" not in str(error):
-                raise client.meaning(error, self._info.entity) from error
-        client.unblock(self._info.id)
-        client.arrive(self._info.id)
-        try:
-            return self._init(self._info, how)
-        except Exception as error:
-            client.forget(self._info.id)
-            raise client.meaning(error, self._info.entity) from error
+            return self._init(run, how)
+        except BaseException:
+            client.forget(run.id)
+            raise
 
     def _init(self, run: RunInfo, how: Mapping[str, Any]) -> wandb.Run:
         started = wandb.init(
@@ -230,17 +232,24 @@ class WandbBackend:
     def write(self, rows: Sequence[Row]) -> None:
         """Give rows to the client, each as one ``log`` call that carries the row's own time."""
         assert self._run is not None
-        for row in rows:
-            self._run.log({**row.metrics, "_timestamp": row.timestamp}, step=row.step, commit=row.whole)
-            self._last = row.step
-            if row.whole:
-                self._whole = row.step
+        with client.translated():
+            for row in rows:
+                self._run.log({**row.metrics, "_timestamp": row.timestamp}, step=row.step, commit=row.whole)
+                self._last = row.step
+                if row.whole:
+                    self._whole = row.step
 
     def flush(self, timeout: float) -> None:
         """Wait until the client's process has taken everything; ``close`` finds out what the server has."""
         assert self._run is not None
-        if self._mode != "disabled":
+        if self._mode == "disabled":
+            return
+        try:
             client.bounded(self._run.status, timeout, "W&B's client")
+        except TimeoutError:
+            raise
+        except Exception as error:
+            raise client.meaning(error) from error
 
     def close(self, status: Status | None, summary: Mapping[str, Number], timeout: float) -> int | None:
         """End the run and ask the server for the last step it holds; offline, the last one written."""
@@ -249,16 +258,17 @@ class WandbBackend:
         if run is None or self._info is None:
             return None
         if status is None:
-            try:
+            with suppress(Exception):  # it is thrown away because it failed
                 client.leave(self._info.id, lambda: run.finish(exit_code=1), min(timeout, _THROWN_AWAY_S))
-            except Exception as error:  # noqa: BLE001 - it is thrown away because it failed
-                client.tell_once("thrown away", "wandb: a connection that failed did not end well: %r", error)
             return None
-        run.summary.update(dict(summary))
-        if status == "preempted" and self._mode == "online":
-            run.mark_preempting()
         code = _EXIT_CODES[status]
-        client.leave(self._info.id, lambda: run.finish(exit_code=code), timeout - min(_CHECK_S, timeout / 4))
+        with client.translated():
+            run.summary.update(dict(summary))
+            if status == "preempted" and self._mode == "online":
+                run.mark_preempting()
+            client.leave(
+                self._info.id, lambda: run.finish(exit_code=code), timeout - min(_CHECK_S, timeout / 4)
+            )
         if self._mode != "online":
             return self._last
         check = min(deadline, time.monotonic() + _CHECK_S)
