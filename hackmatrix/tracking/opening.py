@@ -129,7 +129,7 @@ def open_tracker(
         check_name("run name", name)
         if prefix is not None or suffix is not None:
             raise InvalidNameError("a run with a name takes no prefix or suffix; give one or the other")
-    naming = _Naming(prefix or labels["project"], suffix)
+    naming = _Naming(labels["project"] if prefix is None else prefix, suffix)
     flat, facts = flatten_config(config or {}), flatten_config(attempt or {})
     if "null" in names or _process_index(process_index) != 0:
         return NullTracker(_null_info(found, name, naming, labels))
@@ -183,7 +183,8 @@ def _labels(probes: Sequence[Backend], **given: Any) -> dict[str, Any]:
         if isinstance(probe, RunDefaults):
             environment = {**probe.run_defaults(), **environment}
     chosen = {key: value if value is not None else environment.get(key) for key, value in given.items()}
-    return {**chosen, "project": chosen["project"] or "hackmatrix", "tags": tuple(chosen["tags"] or ())}
+    project = chosen["project"] if chosen["project"] is not None else "hackmatrix"
+    return {**chosen, "project": project, "tags": tuple(chosen["tags"] or ())}
 
 
 @dataclass(frozen=True)

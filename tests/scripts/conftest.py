@@ -24,7 +24,11 @@ class Script:
         self.home = home
         self.runs = home / "runs"
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("WANDB_", "HACKMATRIX_"))},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("WANDB_", "HACKMATRIX_"))
+            },
             "HOME": str(home),
             "COLUMNS": "200",
             "JAX_PLATFORMS": "cpu",
@@ -47,7 +51,7 @@ class Script:
         """Send a signal once a file below the one run's folder has so many lines (or, for a folder, is there)."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
-            found = [path for path in self.runs.glob(f"*/{file}")]
+            found = list(self.runs.glob(f"*/{file}"))
             if found and (found[0].is_dir() or found[0].read_bytes().count(b"\n") >= lines):
                 break
             time.sleep(0.005)
