@@ -13,6 +13,7 @@ ConfigValue: TypeAlias = bool | int | float | str | list[Any] | None
 Config: TypeAlias = Mapping[str, ConfigValue]
 Status: TypeAlias = Literal["finished", "failed", "interrupted", "preempted"]
 Resume: TypeAlias = Literal["never", "allow", "must"]
+# json: every number equal, but the sign of zero and the difference between 1 and 1.0 may be lost.
 Precision: TypeAlias = Literal["float64", "float32", "json"]
 
 

@@ -234,7 +234,7 @@ def no_way_out_of_the_folder(case: Case, folder: Path) -> None:
 def importing_is_light(case: Case, folder: Path) -> None:
     """Importing the package imports nothing heavy."""
     del case, folder
-    heavy = (
+    heavy = {
         "jax",
         "flax",
         "numpy",
@@ -245,8 +245,8 @@ def importing_is_light(case: Case, folder: Path) -> None:
         "uuid",
         "socket",
         "tempfile",
-    )
-    heavy += ("importlib.metadata",)
+    }
+    heavy |= {"importlib.metadata"}
     code = f"import sys; import hackmatrix.tracking; print(*({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert not done.stdout.split(), f"import hackmatrix.tracking imports {done.stdout.split()}"
