@@ -1,11 +1,12 @@
 """The HackMatrix game in pure JAX: exact to docs/game.md, and fast in batches.
 
 Play it through the Gymnax interface: `reset(key)`, `step(key, state, action)`, `action_mask(state)`, or the
-object `HackMatrix`; all of it under `jax.jit` and `jax.vmap`. Rollouts of many games take the same in compact
-form, `reset_compact`, `step_compact` and `expand_observation`. Positions go in and out as plain Python by
-`state_from_dict` and `state_to_dict`.
+object `HackMatrix`; all of it under `jax.jit` and `jax.vmap`. Rollouts of many games take
+`HackMatrix().batched()`, with observations in a compact form that `expand_observation` turns into floats.
+Positions go in and out as plain Python by `state_from_dict` and `state_to_dict`.
 """
 
+from hackmatrix.jax_env.batched import BatchedHackMatrix
 from hackmatrix.jax_env.constants import (
     ENEMY_TYPES,
     GRID_SIZE,
@@ -39,6 +40,7 @@ __all__ = [
     "NUM_PROGRAMS",
     "PROGRAM_NAMES",
     "REWARD_PARTS",
+    "BatchedHackMatrix",
     "EnvParams",
     "EnvState",
     "HackMatrix",

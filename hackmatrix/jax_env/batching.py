@@ -16,23 +16,28 @@ from jax.custom_batching import custom_vmap
 Function = Callable[..., Any]
 
 
-def per_environment(batch_function: Function) -> Function:
-    """The function of one environment whose batched form, env axis last, is given; positional arguments."""
+def per_environment(batch_function: Function, env_axis: int = -1) -> Function:
+    """The function of one environment whose batched form is given; positional arguments.
 
-    def with_env_axis_last(*arguments: Any) -> Any:
+    Args:
+        batch_function: from arrays to arrays, all with the env axis at `env_axis`.
+        env_axis: -1 (last) or 0 (first).
+    """
+
+    def batched(*arguments: Any) -> Any:
         # (20, env) op (env,) is how the rules are written, whatever the caller's settings.
         with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
             return batch_function(*arguments)
 
     @custom_vmap
     def one(*arguments: Any) -> Any:
-        batch_of_one = jax.tree.map(lambda leaf: leaf[..., None], arguments)
-        return jax.tree.map(lambda leaf: leaf[..., 0], with_env_axis_last(*batch_of_one))
+        batch_of_one = jax.tree.map(lambda leaf: jnp.expand_dims(leaf, env_axis), arguments)
+        return jax.tree.map(lambda leaf: jnp.squeeze(leaf, env_axis), batched(*batch_of_one))
 
     @custom_vmap
     def many(*arguments: Any) -> Any:
-        env_last = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), arguments)
-        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), with_env_axis_last(*env_last))
+        inside = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, env_axis), arguments)
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, env_axis, 0), batched(*inside))
 
     @one.def_vmap
     def _(axis_size: int, in_batched: list[Any], *arguments: Any) -> tuple[Any, Any]:

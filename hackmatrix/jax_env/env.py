@@ -3,9 +3,8 @@
 All of them work under `jax.jit` and under `jax.vmap`, nested or not, and without either; with typed keys and
 with raw ones. Mapped, they run the batch code of `step.py`.
 
-The Gymnax interface is `reset` and `step`. A trainer that steps many games takes `reset_compact` and
-`step_compact`: the same, but with the observation as a row of 83 words, which `expand_observation` turns into
-the 1545 floats where a network takes it in.
+The Gymnax interface is `reset` and `step`. `reset_compact` and `step_compact` are the same, but with the
+observation as a row of 83 words, which `expand_observation` turns into the 1545 floats.
 
 Rules: docs/game.md, sections 4, 16 and 18.
 """
@@ -19,7 +18,7 @@ from jax import Array
 from hackmatrix.jax_env.batching import per_environment
 from hackmatrix.jax_env.chance import key_words
 from hackmatrix.jax_env.compact import compact_observation
-from hackmatrix.jax_env.mask import legal_actions
+from hackmatrix.jax_env.mask import flags_of, legal_bits
 from hackmatrix.jax_env.observation import Observation, expand
 from hackmatrix.jax_env.start import bare_start, furnished_start
 from hackmatrix.jax_env.state import EnvState
@@ -28,9 +27,9 @@ from hackmatrix.jax_env.step import batch_step
 # Each is compiled as a whole, so that calls outside `jit` are not carried out operation by operation.
 _step = jax.jit(per_environment(batch_step))
 _furnished_start = jax.jit(per_environment(furnished_start))
-_mask = jax.jit(per_environment(legal_actions))
+_legal_bits = jax.jit(per_environment(legal_bits))
+_flags = jax.jit(per_environment(flags_of, env_axis=0))
 _observe = jax.jit(per_environment(compact_observation))
-_expand = jax.jit(expand)
 
 
 @jax.tree_util.register_dataclass
@@ -73,7 +72,7 @@ def reset(key: Array, params: EnvParams | None = None) -> tuple[Observation, Env
         params: None stands for `EnvParams()`.
     """
     compact, state = reset_compact(key, params)
-    return _expand(compact), state
+    return expand(compact), state
 
 
 def step(
@@ -96,16 +95,15 @@ def step(
         `game_won` and `invalid_action` (bool), the same keys on every step.
     """
     compact, state, reward, done, info = step_compact(key, state, action, params)
-    return _expand(compact), state, reward, done, info
+    return expand(compact), state, reward, done, info
 
 
 def action_mask(state: EnvState) -> Array:
     """Bool (28,): which actions are legal; does not ask whether the game has ended."""
-    mask: Array = _mask(state)
+    mask: Array = _flags(_legal_bits(state))
     return mask
 
 
 def observe(state: EnvState) -> Observation:
     """The observation of a position, the one that `step` returns with it."""
-    obs: Observation = _expand(_observe(state))
-    return obs
+    return expand(_observe(state))

@@ -3,35 +3,49 @@
 Rules: docs/game.md, section 18.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from hackmatrix.jax_env import env
-from hackmatrix.jax_env.compact import COMPACT_SIZE
-from hackmatrix.jax_env.constants import FIRST_PROGRAM, NUM_ACTIONS, REWARD_PARTS, RIGHT, SIPHON
+from hackmatrix.jax_env.batched import BatchedHackMatrix
+from hackmatrix.jax_env.constants import FIRST_PROGRAM, NUM_ACTIONS, REWARD_PARTS, RIGHT, SIPHON, UP
 from hackmatrix.jax_env.env import EnvParams
 from hackmatrix.jax_env.observation import NUM_FEATURES, expand_observation
 from hackmatrix.jax_env.spaces import Box, Discrete
 from hackmatrix.jax_env.state import EnvState
 
 Step = tuple[Array, EnvState, Array, Array, dict[str, Array]]
+Source = str | Callable[[Array, Mapping[str, Any]], Array]
 
-# What is worth logging: tag -> (key of `log_values`, how the steps of a chunk are put together).
-# "mean" and "max" run over all steps, "mean_at_end" over the steps with `done`.
-LOG_COLUMNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+
+def _is_move(action: Array, _: Mapping[str, Any]) -> Array:
+    return (action >= UP) & (action <= RIGHT)
+
+
+def _is_siphon(action: Array, _: Mapping[str, Any]) -> Array:
+    return action == SIPHON
+
+
+def _is_program(action: Array, _: Mapping[str, Any]) -> Array:
+    return (action >= FIRST_PROGRAM) & (action < NUM_ACTIONS)
+
+
+# What is worth logging: tag -> (source, reduction). The source is a key of `info`, or a function of action
+# and info; of all steps the "mean" or "max" is taken, or the "episode_mean" over the last steps of games.
+LOG_COLUMNS: Final[Mapping[str, tuple[Source, str]]] = MappingProxyType(
     {
         **{f"reward/{name}": (name, "mean") for name in REWARD_PARTS},
-        "actions/move_frac": ("is_move", "mean"),
-        "actions/siphon_frac": ("is_siphon", "mean"),
-        "actions/program_frac": ("is_program", "mean"),
+        "actions/move_frac": (_is_move, "mean"),
+        "actions/siphon_frac": (_is_siphon, "mean"),
+        "actions/program_frac": (_is_program, "mean"),
         "stats/highest_stage": ("stage", "max"),
-        "stats/mean_score": ("score", "mean_at_end"),
-        "stats/win_rate": ("game_won", "mean_at_end"),
+        "stats/mean_score": ("score", "episode_mean"),
+        "stats/win_rate": ("game_won", "episode_mean"),
     }
 )
 
@@ -39,18 +53,16 @@ LOG_COLUMNS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 class HackMatrix:
     """One game; `reset` and `step` return the flat observation, float32 (1545,), and `step` never resets.
 
-    Beside the Gymnax interface there is what a trainer of many games wants: `reset_compact` and
-    `step_compact`, which return the observation as uint32 (83,), and `expand_observation`, which makes the
-    1545 floats of it (any leading axes) where a network takes it in; and `log_columns` with `log_values`.
+    A trainer finds besides: `batched()`, many games at once with compact observations, and
+    `expand_observation`, which makes the 1545 floats of them; `log_columns`, what is worth logging;
+    `max_episode_steps`, after how many steps to cut a game short, as the rules know no limit.
     """
 
+    name: str = "HackMatrix"
     num_actions: int = NUM_ACTIONS
-    log_columns: Mapping[str, tuple[str, str]] = LOG_COLUMNS
-
-    @property
-    def name(self) -> str:
-        """What the environment is called."""
-        return "HackMatrix"
+    resets_itself: bool = False
+    max_episode_steps: int = 1000
+    log_columns: Mapping[str, tuple[Source, str]] = LOG_COLUMNS
 
     @property
     def default_params(self) -> EnvParams:
@@ -64,49 +76,25 @@ class HackMatrix:
 
     def step(self, key: Array, state: EnvState, action: Array | int, params: EnvParams | None = None) -> Step:
         """(flat observation, state, reward, done, info) of one action; see `env.step`."""
-        compact, *rest = env.step_compact(key, state, action, params)
-        return expand_observation(compact), *rest  # type: ignore[return-value] # the rest keeps its types
-
-    def reset_compact(self, key: Array, params: EnvParams | None = None) -> tuple[Array, EnvState]:
-        """`reset` with the observation as uint32 (83,)."""
-        return env.reset_compact(key, params)
-
-    def step_compact(
-        self, key: Array, state: EnvState, action: Array | int, params: EnvParams | None = None
-    ) -> Step:
-        """`step` with the observation as uint32 (83,)."""
-        return env.step_compact(key, state, action, params)
-
-    def expand_observation(self, compact: Array) -> Array:
-        """float32 (..., 1545) of uint32 (..., 83)."""
-        return expand_observation(compact)
+        compact, state, reward, done, info = env.step_compact(key, state, action, params)
+        return expand_observation(compact), state, reward, done, info
 
     def get_action_mask(self, state: EnvState) -> Array:
         """Bool (28,): which actions are legal."""
         return env.action_mask(state)
 
-    def log_values(self, action: Array, info: Mapping[str, Array]) -> dict[str, Array]:
-        """What `log_columns` refers to: all of `info`, and which kind of action was chosen (bool).
+    def batched(self, params: EnvParams | None = None) -> BatchedHackMatrix:
+        """Many games at once, with compact observations."""
+        return BatchedHackMatrix(params)
 
-        Elementwise, so any batch shape will do. The kinds are not in `info`, whose keys are fixed by the
-        rules.
-        """
-        return {
-            **info,
-            "is_move": (action >= 0) & (action <= RIGHT),
-            "is_siphon": action == SIPHON,
-            "is_program": (action >= FIRST_PROGRAM) & (action < NUM_ACTIONS),
-        }
+    def expand_observation(self, compact: Array) -> Array:
+        """float32 (..., 1545), the flat observations of compact ones, uint32 (..., 83)."""
+        return expand_observation(compact)
 
     def observation_space(self, params: EnvParams | None = None) -> Box:
         """Of the flat observation; most features are in 0..1, but not all are bounded."""
         del params
         return Box(low=0, high=np.inf, shape=(NUM_FEATURES,), dtype=jnp.float32)
-
-    def compact_observation_space(self, params: EnvParams | None = None) -> Box:
-        """Of the compact observation, whose words mean nothing as numbers."""
-        del params
-        return Box(low=0, high=2**32 - 1, shape=(COMPACT_SIZE,), dtype=jnp.uint32)
 
     def action_space(self, params: EnvParams | None = None) -> Discrete:
         """The 28 actions."""

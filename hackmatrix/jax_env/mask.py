@@ -13,8 +13,9 @@ from hackmatrix.jax_env.census import Census, take_census
 from hackmatrix.jax_env.constants import DIRECTIONS, FIRST_PROGRAM, NUM_ACTIONS
 from hackmatrix.jax_env.geometry import moved, on_board
 from hackmatrix.jax_env.state import EnvState
+from hackmatrix.jax_env.walls import wall
 
-_ACTION_BIT = np.arange(NUM_ACTIONS, dtype=np.uint32)[:, None]
+_ACTION = np.arange(NUM_ACTIONS, dtype=np.uint32)
 
 
 def legal_bits(state: EnvState) -> Array:
@@ -45,9 +46,9 @@ def is_legal(bits: Array, action: Array) -> Array:
     return known & ((bits >> jnp.where(known, action, 0).astype(jnp.uint32)) & 1 != 0)
 
 
-def legal_actions(state: EnvState) -> Array:
-    """Bool (28, env): which actions are legal."""
-    return (legal_bits(state) >> _ACTION_BIT) & 1 != 0
+def flags_of(bits: Array) -> Array:
+    """Bool (env, 28): the legal actions' bits, uint32 (env,), one by one; env axis first."""
+    return wall(bits.astype(jnp.int32), lambda bits: (bits[:, None] >> _ACTION) & 1 != 0, bits)
 
 
 def _legal_moves(state: EnvState, census: Census) -> list[Array]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from jax import Array
 
+from hackmatrix.jax_env.batching import per_environment
 from hackmatrix.jax_env.compact import (
     FIGURES_START,
     GROUND_START,
@@ -24,6 +25,7 @@ from hackmatrix.jax_env.compact import (
 )
 from hackmatrix.jax_env.constants import ENEMY_TYPES, GRID_SIZE, MAX_HP, NUM_PROGRAMS
 from hackmatrix.jax_env.packed import Field
+from hackmatrix.jax_env.walls import wall
 
 
 class Channel(NamedTuple):
@@ -88,18 +90,38 @@ class Observation:
     grid: Array
 
 
-def expand(compact: Array) -> Observation:
-    """The observation of a compact row, uint32 (..., 83); leading axes stay."""
-    player = _quotient(compact[..., :NUM_PLAYER_FEATURES].astype(jnp.int32), PLAYER_SCALES)
-    programs = ((compact[..., PROGRAMS_WORD, None] >> _PROGRAM) & 1).astype(jnp.int32)
-    ground = compact[..., GROUND_START:FIGURES_START, None]
-    figures = compact[..., FIGURES_START:, None]
+def expand_batch(compact: Array) -> Observation:
+    """The observations of compact rows, uint32 (env, 83); env axis first, as networks want it."""
+    witness = compact[:, 0].astype(jnp.int32)
+    grid = wall(witness, _grid, compact)
+    player = _quotient(compact[:, :NUM_PLAYER_FEATURES].astype(jnp.int32), PLAYER_SCALES)
+    programs = ((compact[:, PROGRAMS_WORD, None] >> _PROGRAM) & 1).astype(jnp.int32)
+    return Observation(player, programs, grid)
+
+
+def _grid(compact: Array) -> Array:
+    """float32 (env, 6, 6, 42): every cell's two words, taken apart channel by channel."""
+    ground = compact[:, GROUND_START:FIGURES_START, None]
+    figures = compact[:, FIGURES_START:, None]
     value = (jnp.where(_FROM_FIGURES, figures, ground) >> _SHIFT) & _MASK
     value = jnp.where(_COMPARED, (value == _EQUALS).astype(jnp.uint32), value)
     grid = _quotient(value.astype(jnp.int32), _SCALE)
-    return Observation(
-        player, programs, grid.reshape(*compact.shape[:-1], GRID_SIZE, GRID_SIZE, NUM_CHANNELS)
-    )
+    return grid.reshape(-1, GRID_SIZE, GRID_SIZE, NUM_CHANNELS)
+
+
+def _expand_and_flatten_batch(compact: Array) -> Array:
+    """float32 (env, 1545) of uint32 (env, 83)."""
+    return wall(compact[:, 0].astype(jnp.int32), flatten_observation, expand_batch(compact))
+
+
+_expand = jax.jit(per_environment(expand_batch, env_axis=0))
+_expand_and_flatten = jax.jit(per_environment(_expand_and_flatten_batch, env_axis=0))
+
+
+def expand(compact: Array) -> Observation:
+    """The observation of a compact row, uint32 (83,)."""
+    observation: Observation = _expand(compact)
+    return observation
 
 
 def _quotient(value: Array, scale: npt.NDArray[np.float32]) -> Array:
@@ -126,4 +148,8 @@ def flatten_observation(obs: Observation) -> Array:
 
 def expand_observation(compact: Array) -> Array:
     """float32 (..., 1545): the flat observation of a compact row, uint32 (..., 83); leading axes stay."""
-    return flatten_observation(expand(compact))
+    expand_one = _expand_and_flatten
+    for _ in compact.shape[:-1]:
+        expand_one = jax.vmap(expand_one)
+    flat: Array = expand_one(compact)
+    return flat

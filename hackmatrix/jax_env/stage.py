@@ -84,18 +84,17 @@ def _contents(seed: Seed, layout: CellSet, pickup_cells: CellSet) -> Cells:
 
 def _first_transmissions(seed: Seed, stage: Array, open_cells: CellSet) -> Transmissions:
     """As many transmissions as the stage's number, 8 at most, on distinct open cells, from slot 0 on."""
-    number = jnp.minimum(stage, LAST_STAGE)
-    left = open_cells
-    words = []
-    for slot in range(LAST_STAGE):
+
+    def announce(left: CellSet, slot: Array) -> tuple[CellSet, Array]:
         cell = left.nth(below(seed.draw(Use.STAGE_TRANSMISSION_CELL, slot), left.count()))
-        left = left - cellset.single(cell)
-        announced = Transmissions(jnp.zeros_like(open_cells.low)).replace(
+        announced = Transmissions(jnp.zeros_like(left.low)).replace(
             row=cell.row,
             col=cell.col,
             enemy_type=seed.draw(Use.STAGE_TRANSMISSION_TYPE, slot) >> 30,
             turns_remaining=TRANSMISSION_TURNS,
         )
-        words.append(announced.without(slot >= number).word)
-    nobody = jnp.zeros_like(open_cells.low)
-    return Transmissions(jnp.stack(words + [nobody] * (MAX_TRANSMISSIONS - LAST_STAGE)))
+        return left - cellset.single(cell), announced.without(slot >= stage).word
+
+    _, words = jax.lax.scan(announce, open_cells, jnp.arange(LAST_STAGE, dtype=jnp.int32))
+    nobody = jnp.zeros((MAX_TRANSMISSIONS - LAST_STAGE, *stage.shape), jnp.uint32)
+    return Transmissions(jnp.concatenate([words, nobody]))

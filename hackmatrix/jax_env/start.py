@@ -3,6 +3,7 @@
 Rules: docs/game.md, sections 2 and 11.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -63,4 +64,11 @@ def bare_start(envs: int) -> EnvState:
 def furnished_start(key_words: Array) -> EnvState:
     """Stage 1 with a board drawn like those of later stages; key words uint32 (words, env)."""
     start = bare_start(key_words.shape[1])
-    return set_up(start, jnp.ones_like(start.show_activated), seed_from_words(key_words))
+    return furnished_start_where(jnp.ones_like(start.show_activated), key_words, start)
+
+
+def furnished_start_where(wanted: Array, key_words: Array, state: EnvState) -> EnvState:
+    """A new game on a drawn board where `wanted`, bool (env,); the same position elsewhere."""
+    start = bare_start(wanted.shape[0])
+    state = jax.tree.map(lambda new, old: jnp.where(wanted, new, old), start, state)
+    return set_up(state, wanted, seed_from_words(key_words))
