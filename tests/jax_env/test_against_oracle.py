@@ -24,6 +24,8 @@ from hackmatrix import jax_env
 
 MORE = 100 if settings.default.max_examples >= 2000 else 1
 SCALE = {"num_positions": 1000 * MORE, "num_games": 256, "steps": 48 * MORE}
+if MORE > 1:
+    pytestmark = pytest.mark.timeout(0)  # a night is longer than the limit of a test
 
 
 def check(report: Report) -> None:
