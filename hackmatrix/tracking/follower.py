@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
 from hackmatrix.tracking.folding import StepReader, count_steps_after
-from hackmatrix.tracking.journal import Journal
+from hackmatrix.tracking.journal import Readable
 from hackmatrix.tracking.protocol import Backend, BackendReport, Config, Number, RunInfo, Status
 from hackmatrix.tracking.records import RecordReader
 
@@ -55,7 +55,7 @@ class Follower:
         make: Callable[[], Backend],
         run: RunInfo,
         config: Config,
-        metrics: Journal,
+        metrics: Readable,
         records: RecordReader,
         *,
         command: str,

@@ -9,7 +9,8 @@ from typing import Any
 from hackmatrix.tracking.config import config_difference, config_digest
 from hackmatrix.tracking.errors import ConfigMismatchError
 from hackmatrix.tracking.naming import run_id
-from hackmatrix.tracking.protocol import Config, ConfigValue
+from hackmatrix.tracking.protocol import Config, ConfigValue, Resume, RunInfo
+from hackmatrix.tracking.run_folder import RunFolder
 
 _FORMAT = 1
 
@@ -101,3 +102,26 @@ def shown_config(identity: Mapping[str, Any]) -> dict[str, ConfigValue]:
         "config_digest": identity["config_digest"],
         "attempt": identity["attempts"][-1]["number"],
     }
+
+
+def run_info(
+    identity: Mapping[str, Any], folder: RunFolder, *, resume: Resume, resumed: bool, last_step: int | None
+) -> RunInfo:
+    """What ``run.json`` says, as trackers and backends hold it."""
+    return RunInfo(
+        id=identity["id"],
+        name=identity["name"],
+        uid=identity["uid"],
+        project=identity["project"],
+        entity=identity["entity"],
+        group=identity["group"],
+        job_type=identity["job_type"],
+        tags=tuple(identity["tags"]),
+        notes=identity["notes"],
+        folder=folder.path,
+        url=identity.get("url"),
+        resume=resume,
+        resumed=resumed,
+        attempt=identity["attempts"][-1]["number"],
+        last_step=last_step,
+    )

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from hackmatrix.tracking.lines import STEP, decode_object, whole_lines
 
@@ -67,6 +67,18 @@ def read_chunks(path: Path, start: int = 0, end: int | None = None, chunk: int =
                 return
             start += len(data)
             yield data
+
+
+class Readable(Protocol):
+    """A journal as its readers see it."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are valid; nobody looks beyond."""
 
 
 class Journal:

@@ -26,7 +26,7 @@ from hackmatrix.tracking.errors import (
 from hackmatrix.tracking.exiting import ExitHook
 from hackmatrix.tracking.finding import FoundRun
 from hackmatrix.tracking.follower import Follower
-from hackmatrix.tracking.identity import begin_attempt, check_config, new_identity, shown_config
+from hackmatrix.tracking.identity import begin_attempt, check_config, new_identity, run_info, shown_config
 from hackmatrix.tracking.journal import Fsync, Journal, last_line, read_chunks, scan
 from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.lock import RunLock
@@ -325,7 +325,7 @@ class _Opening:
             undo.callback(_put_back, folder, folder.read_identity())
             begin_attempt(identity, self.attempt, last_step)
             folder.write_identity(identity)
-            run = _run_info(identity, folder, resume=resume, resumed=resumed, last_step=last_step)
+            run = run_info(identity, folder, resume=resume, resumed=resumed, last_step=last_step)
             tracker = self._assemble(
                 undo, run, folder, lock, identity, metrics, records, bundle,
                 runtime=decode_row(line).runtime if line else 0.0,
@@ -473,25 +473,3 @@ def _record_base(folder: RunFolder, records: Journal, bundle: Bundle | None) -> 
         aliases=(f"checkpoint-{bundle.step}",),
     )
     records.append(encode_objects([artifact_line(record, place, None, upload=True)]))
-
-
-def _run_info(
-    identity: Mapping[str, Any], folder: RunFolder, *, resume: Resume, resumed: bool, last_step: int | None
-) -> RunInfo:
-    return RunInfo(
-        id=identity["id"],
-        name=identity["name"],
-        uid=identity["uid"],
-        project=identity["project"],
-        entity=identity["entity"],
-        group=identity["group"],
-        job_type=identity["job_type"],
-        tags=tuple(identity["tags"]),
-        notes=identity["notes"],
-        folder=folder.path,
-        url=identity.get("url"),
-        resume=resume,
-        resumed=resumed,
-        attempt=identity["attempts"][-1]["number"],
-        last_step=last_step,
-    )

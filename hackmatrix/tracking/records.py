@@ -9,7 +9,7 @@ from typing import Any
 
 from hackmatrix.tracking.bundles import MANIFEST, read_bundle, step_folder
 from hackmatrix.tracking.errors import DamagedCheckpointError
-from hackmatrix.tracking.journal import Journal, read_chunks
+from hackmatrix.tracking.journal import Readable, read_chunks
 from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_object, whole_lines
 from hackmatrix.tracking.protocol import ArtifactRecord, ArtifactStore, Backend, MediaRecord, MediaWriter, Row
 from hackmatrix.tracking.run_folder import RunFolder, digest_file
@@ -92,7 +92,7 @@ class RecordReader:
         name: the backend's name, for messages.
     """
 
-    def __init__(self, folder: RunFolder, journal: Journal, name: str) -> None:
+    def __init__(self, folder: RunFolder, journal: Readable, name: str) -> None:
         self._folder, self._journal, self._name = folder, journal, name
         self._offset = 0
         self._media: list[MediaRecord] = []

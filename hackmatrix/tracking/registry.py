@@ -35,6 +35,7 @@ class Entry(NamedTuple):
 
 
 _entries: dict[str, Entry] = {
+    "mirror": Entry("hackmatrix.tracking.backends.mirror:MirrorBackend", extra="mirror", packages=("fsspec",)),
     "tensorboard": Entry(
         "hackmatrix.tracking.backends.tensorboard:TensorBoardBackend",
         extra="tensorboard",

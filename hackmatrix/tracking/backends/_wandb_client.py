@@ -22,6 +22,7 @@ import wandb
 
 from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
 
+OLDEST = (0, 29)  # the first that says that an id was deleted
 PROBE_S, API_S = 3, 5  # a socket opens in milliseconds, an answer comes in tenths of a second, or not at all
 _T = TypeVar("_T")
 _log = logging.getLogger("hackmatrix.tracking")
@@ -110,6 +111,15 @@ def bounded(call: Callable[[], _T], timeout: float, what: str) -> _T:
     return result[0]
 
 
+def check_version() -> None:
+    """Refuse a client whose habits are not known."""
+    if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        raise BackendSetupError(
+            f"wandb {wandb.__version__} is too old, {oldest} is needed; run `pip install -U 'hackmatrix[wandb]'`"
+        )
+
+
 def settings() -> wandb.Settings:
     """The client's own settings, once it has been told to keep the terminal clean.
 
@@ -143,7 +153,7 @@ def api() -> wandb.Api:
     """A new ``wandb.Api``, which sees news; one that was used before shows what it saw then."""
     reach()
     with translated():
-        return bounded(lambda: wandb.Api(timeout=API_S), PROBE_S + API_S, "asking W&B")
+        return bounded(lambda: wandb.Api(timeout=API_S), API_S + 1, "asking W&B")
 
 
 def default_entity(asked: wandb.Api) -> str:
@@ -165,11 +175,13 @@ def translated(entity: str | None = None) -> Iterator[None]:
 
 def meaning(error: Exception, entity: str | None = None) -> Exception:
     """What an error of the client says, as one of ours."""
-    text = " ".join(str(error).split()).rstrip(".")
+    text = _words(error)
     if isinstance(error, BackendUnreachableError | BackendSetupError | RunConflictError):
         return error
-    if isinstance(error, TimeoutError) or died(error):
-        return BackendUnreachableError(f"W&B's client does not answer: {text or type(error).__name__}")
+    if died(error):
+        return BackendUnreachableError(f"W&B's client has died: {text}")
+    if isinstance(error, TimeoutError):
+        return BackendUnreachableError(f"W&B does not answer: {text}")
     for pattern, kind, sentence in _MEANINGS:
         if pattern.search(text):
             user = _user() if "{user}" in sentence else ""
@@ -177,6 +189,17 @@ def meaning(error: Exception, entity: str | None = None) -> Exception:
     if isinstance(error, wandb.errors.Error):
         return BackendUnreachableError(f"W&B does not take the run: {text}")
     return error
+
+
+def _words(error: BaseException | None) -> str:
+    """What the error says, and what its causes add: some versions of the client put the reason there."""
+    said: list[str] = []
+    while error is not None:
+        words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if not any(words in earlier for earlier in said):
+            said.append(words)
+        error = error.__cause__
+    return ": ".join(said)
 
 
 def _user() -> str:

@@ -19,6 +19,7 @@ import wandb
 from hackmatrix.tracking.backends import _wandb_artifacts as artifacts
 from hackmatrix.tracking.backends import _wandb_client as client
 from hackmatrix.tracking.backends import _wandb_runs as runs
+from hackmatrix.tracking.backends._wandb_offline import set_aside
 from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
 from hackmatrix.tracking.protocol import (
     ArtifactRecord,
@@ -106,6 +107,8 @@ class WandbBackend:
             if self._mode == "online":
                 client.reach()
                 self._check_identity(self._info)
+            elif self._mode == "offline" and self._info.folder is not None:
+                set_aside(self._info.folder, self._info.id)
             self._run = self._start(resume="allow")
         self.url = self._run.url
         return self._begin()

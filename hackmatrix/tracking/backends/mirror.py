@@ -1,0 +1,252 @@
+"""Checkpoints copied as closed files to a folder or bucket that outlives the machine.
+
+Rows are not sent one by one, since an append-only file on a mounted drive or in a bucket is rewritten whole, or
+torn: they travel in the pieces of each checkpoint. Below ``path`` a run lies as it does on the disk that made it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from hackmatrix.tracking.errors import (
+    BackendSetupError,
+    BackendUnreachableError,
+    DamagedCheckpointError,
+    RunConflictError,
+    RunNotFoundError,
+)
+from hackmatrix.tracking.naming import run_id
+from hackmatrix.tracking.protocol import (
+    ArtifactRecord,
+    Config,
+    Number,
+    Precision,
+    RemoteRun,
+    Row,
+    RunInfo,
+    Status,
+)
+
+_MANIFEST = "manifest.json"
+_BEST = "best"  # a file beside the checkpoints that names the best one's step
+
+
+class MirrorBackend:
+    """Keeps a copy of a run's checkpoints.
+
+    Args:
+        path: a folder (made if absent), or a URL that fsspec understands, e.g. ``gs://bucket/runs``.
+    """
+
+    precision: Precision = "float64"
+
+    def __init__(self, *, path: str) -> None:
+        self.url: str | None = path
+        self._given = path
+        self._name = ""
+        self._last: int | None = None
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(str(path))
+        except (ImportError, ValueError) as problem:
+            raise BackendSetupError(
+                f"the mirror {path!r} cannot be used ({problem}); for gs://... install 'hackmatrix[gcs]'"
+            ) from problem
+
+    def open(self, run: RunInfo, config: Config) -> int | None:
+        """Make the folder of the run; nothing is held of its rows but what checkpoints have."""
+        del config
+        self._name = run.name
+        with self._reachable():
+            held = self._identity(run.name)
+            if held is not None and held["uid"] != run.uid:
+                raise RunConflictError(f"the mirror {self._given!r} has another run called {run.name!r}")
+            self._files.makedirs(self._at(run.name, "checkpoints", "pieces"), exist_ok=True)
+        return None
+
+    def discard_after(self, step: int | None) -> bool:
+        """Nothing to do: a checkpoint has the rows up to its step."""
+        del step
+        return True
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Rows travel with checkpoints."""
+        self._last = rows[-1].step
+
+    def flush(self, timeout: float) -> None:
+        """Nothing waits."""
+
+    def close(self, status: Status | None, summary: Mapping[str, Number], timeout: float) -> int | None:
+        """Note how the run ended beside its newest checkpoint."""
+        del timeout
+        if status is not None:
+            with self._reachable():
+                identity = self._identity(self._name)
+                if identity is not None:
+                    identity["attempts"][-1]["status"] = status
+                    identity["summary"] = dict(summary)
+                    self._put(json.dumps(identity, indent=1).encode(), self._name, "run.json")
+        return self._last
+
+    # Artifacts.
+
+    def put_artifact(self, record: ArtifactRecord, files: Mapping[str, Path], keep: int | None) -> None:
+        """Copy files, read each back and compare; a checkpoint's manifest goes last."""
+        manifest = f"step-{record.step}/{_MANIFEST}"
+        place = "checkpoints" if manifest in files else f"artifacts/{record.name}-{record.digest[:16]}"
+        with self._reachable():
+            for name in sorted(files, key=lambda name: (name == manifest, name)):
+                self._copy(files[name], self._name, place, name)
+            if manifest not in files:
+                return
+            self._put(files[f"step-{record.step}/run.json"].read_bytes(), self._name, "run.json")
+            if "best" in record.aliases:
+                self._put(str(record.step).encode(), self._name, place, _BEST)
+            if keep is not None:
+                self._prune(keep)
+
+    def _copy(self, source: Path, *place: str) -> None:
+        data = source.read_bytes()
+        target = self._at(*place)
+        is_piece = place[-1].startswith("pieces/")
+        if is_piece and self._files.exists(target) and self._files.size(target) == len(data):
+            return  # pieces never change
+        self._put(data, *place)
+        if hashlib.sha256(self._files.cat_file(target)).digest() != hashlib.sha256(data).digest():
+            raise OSError(f"{target} reads back other bytes than were written")
+
+    def _prune(self, keep: int) -> None:
+        steps = self._steps(self._name)
+        try:
+            best = int(self._files.cat_file(self._at(self._name, "checkpoints", _BEST)))
+        except FileNotFoundError:
+            best = -1
+        for step in steps[:-keep]:
+            if step != best:
+                folder = self._at(self._name, "checkpoints", f"step-{step}")
+                self._files.rm_file(f"{folder}/{_MANIFEST}")  # first: without it there is no checkpoint
+                self._files.rm(folder, recursive=True)
+
+    def get_artifact(self, run: RemoteRun, name: str, version: int | str, into: Path) -> None:
+        """Copy the checkpoint of a step, its pieces with it."""
+        step = f"step-{version}"
+        with self._reachable():
+            try:
+                text = self._files.cat_file(self._at(run.name, name + "s", step, _MANIFEST))
+                manifest = json.loads(text)
+            except FileNotFoundError:
+                raise RunNotFoundError(f"the mirror has no {name} {version} of {run.name!r}") from None
+            except ValueError as problem:
+                raise DamagedCheckpointError(
+                    f"the mirror's manifest of {name} {version} is damaged"
+                ) from problem
+            for file in manifest["files"]:
+                target = into / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    target.write_bytes(self._files.cat_file(self._at(run.name, "checkpoints", file)))
+                except FileNotFoundError as problem:
+                    raise DamagedCheckpointError(f"the mirror lacks {file} of {run.name!r}") from problem
+            (into / step / _MANIFEST).write_bytes(text)
+
+    # Asking.
+
+    def find(
+        self, name: str | None, config_digest: str | None, project: str, entity: str | None
+    ) -> RemoteRun | None:
+        """The run of this name or id, else the newest of this config."""
+        del project, entity
+        with self._reachable():
+            identities = [self._identity(name)] if name is not None else []
+            if not any(identities):
+                identities = [self._identity(other) for other in self._names()]
+            fitting = [
+                identity
+                for identity in identities
+                if identity is not None
+                and (
+                    name in (identity["name"], identity["id"])
+                    if name is not None
+                    else identity["config_digest"] == config_digest
+                )
+            ]
+            if not fitting:
+                return None
+            identity = max(fitting, key=lambda identity: identity["attempts"][-1]["started"])
+            return RemoteRun(
+                name=identity["name"],
+                uid=identity["uid"],
+                project=identity["project"],
+                entity=identity["entity"],
+                config={**identity["config"], "config_digest": identity["config_digest"]},
+                status=identity["attempts"][-1].get("status") or "lost",
+                attempts=len(identity["attempts"]),
+                steps=tuple(self._steps(identity["name"])),
+            )
+
+    def taken(self, name: str, project: str, entity: str | None) -> bool:
+        """Whether a run of this name was copied here."""
+        del project, entity
+        with self._reachable():
+            return self._identity(name) is not None
+
+    # Files.
+
+    def _at(self, *parts: str) -> str:
+        return "/".join((self._root.rstrip("/"), *parts))
+
+    def _put(self, data: bytes, *place: str) -> None:
+        target = self._at(*place)
+        self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        self._files.pipe_file(target, data)
+
+    def _identity(self, name: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads(self._files.cat_file(self._at(name, "run.json")))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except ValueError:
+            return None  # cut short by a kill; the next checkpoint writes it anew
+        return found if found.get("id") == run_id(found.get("name", "")) else None
+
+    def _names(self) -> list[str]:
+        return [path.rpartition("/")[2] for path in self._listed(self._root)]
+
+    def _steps(self, name: str) -> list[int]:
+        folders = (path.rpartition("/")[2] for path in self._listed(self._at(name, "checkpoints")))
+        steps = [
+            int(folder[5:]) for folder in folders if folder.startswith("step-") and folder[5:].isdecimal()
+        ]
+        return sorted(
+            step
+            for step in steps
+            if self._files.exists(self._at(name, "checkpoints", f"step-{step}", _MANIFEST))
+        )
+
+    def _listed(self, folder: str) -> list[str]:
+        self._files.invalidate_cache()
+        try:
+            return [path.rstrip("/") for path in self._files.ls(folder, detail=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as problem:
+            raise BackendSetupError(f"the mirror {self._given!r} cannot be written: {problem}") from problem
+        except FileExistsError as problem:
+            raise BackendSetupError(f"the mirror {self._given!r} is no folder: {problem}") from problem
+        except ImportError as problem:
+            raise BackendSetupError(
+                f"the mirror {self._given!r} needs {problem.name!r}: {problem}"
+            ) from problem
+        except OSError as problem:
+            if isinstance(problem, BackendUnreachableError):
+                raise
+            raise BackendUnreachableError(f"the mirror {self._given!r} failed: {problem}") from problem

@@ -1,0 +1,118 @@
+"""Deliver what a backend lacks of a run that lies on this disk, as often as one likes: each step once."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from hackmatrix.tracking.errors import RunNotFoundError, UnknownBackendError
+from hackmatrix.tracking.exiting import ExitHook
+from hackmatrix.tracking.follower import Ending, Follower
+from hackmatrix.tracking.identity import run_info, shown_config
+from hackmatrix.tracking.journal import read_chunks, scan
+from hackmatrix.tracking.lock import RunLock
+from hackmatrix.tracking.naming import check_name, run_id
+from hackmatrix.tracking.options import refuse_unused_options
+from hackmatrix.tracking.protocol import Backend, FinishReport, Status
+from hackmatrix.tracking.reading import read_run
+from hackmatrix.tracking.records import RecordReader
+from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.roots import DEFAULT_ROOT
+from hackmatrix.tracking.run_folder import RunFolder
+
+_STATUSES = ("finished", "failed", "interrupted", "preempted")
+
+
+class _Closed(NamedTuple):
+    """A journal that nobody writes any more."""
+
+    path: Path
+    size: int
+
+
+def replay(
+    path_or_name: str | Path,
+    backends: str | Sequence[str],
+    *,
+    root: str | Path = DEFAULT_ROOT,
+    as_name: str | None = None,
+    entity: str | None = None,
+    project: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    timeout: float = 3600.0,
+) -> FinishReport:
+    """Deliver rows, media, artifacts, config, summary and status; what is held already is not sent again.
+
+    Args:
+        path_or_name: the run's folder, or its name below ``root``.
+        backends: names, as for ``open_tracker``.
+        as_name: the name it gets there, after a conflict with another run of its own name.
+        entity, project: where it goes, if not where the run says.
+        timeout: seconds for all of it.
+
+    Returns:
+        What each backend holds now; also kept in ``run.json``.
+
+    Raises:
+        RunNotFoundError: there is no such run on this disk, or it has no row.
+        RunInUseError: it is being written now.
+        BackendSetupError, RunConflictError: a backend needs the user, or has another run of this name.
+    """
+    names = [name for name in tracker_names(backends) if name not in WORDS]
+    if not names:
+        raise UnknownBackendError(f"{backends!r} carries rows nowhere; name a backend, e.g. wandb")
+    refuse_unused_options(options or {}, names)
+    makers = {name: _maker(name, (options or {}).get(name, {})) for name in names}
+    for make in makers.values():
+        make()  # options and packages are refused before anything is opened
+    reader = read_run(path_or_name, root)
+    folder = RunFolder(reader.folder)
+    lock = RunLock(folder.lock)
+    try:
+        identity = folder.read_identity()
+        if identity is None:
+            raise RunNotFoundError(f"{str(path_or_name)!r} is no run any more")
+        written = identity["attempts"][-1].get("status")
+        status = cast("Status", written if written in _STATUSES else "failed")
+        extent = scan(read_chunks(folder.metrics))
+        run = run_info(identity, folder, resume="allow", resumed=True, last_step=extent.last_step)
+        if as_name is not None:
+            run = replace(run, name=check_name("run name", as_name), id=run_id(as_name))
+        run = replace(run, entity=entity or run.entity, project=project or run.project)
+        metrics = _Closed(folder.metrics, extent.size)
+        records = _Closed(folder.records, scan(read_chunks(folder.records), ordered=False).size)
+        deadline = time.monotonic() + timeout
+        hook = ExitHook()
+        followers = [
+            Follower(
+                name, make, run, shown_config(identity), metrics, RecordReader(folder, records, name),
+                command=f"python -m hackmatrix.tracking replay {folder.path} --tracker {name}",
+                opened=hook.renew,
+            )
+            for name, make in makers.items()
+        ]  # fmt: skip
+        for follower in followers:
+            follower.start()
+            follower.end(Ending(status, identity["summary"], deadline))
+        reports = {follower.name: follower.join(deadline) for follower in followers}
+        for follower in followers:
+            if follower.setup_error is not None:
+                raise follower.setup_error
+        report = FinishReport(status=status, last_step=extent.last_step, rows=extent.lines, backends=reports)
+        held = {**identity.get("report", {}).get("backends", {}), **asdict(report)["backends"]}
+        identity["report"] = {**asdict(report), **identity.get("report", {}), "backends": held}
+        folder.write_identity(identity)
+        return report
+    finally:
+        lock.release()
+
+
+def owed(identity: Mapping[str, Any]) -> list[str]:
+    """Backends that a finished run still owes rows or artifacts, by its last report."""
+    backends = identity.get("report", {}).get("backends", {})
+    return [name for name, report in backends.items() if report["pending"] or report["problem"]]
+
+
+def _maker(name: str, options: Mapping[str, Any]) -> Callable[[], Backend]:
+    return lambda: make_backend(name, options)
