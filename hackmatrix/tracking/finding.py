@@ -36,6 +36,7 @@ class FoundRun:
     Attributes:
         status: ``finished``, ``failed``, ``interrupted``, ``preempted``, ``running`` or ``lost``.
         attempts: processes that have worked on it, as far as any place knows.
+        steps: of all checkpoints that any place has, ascending.
         step: of the newest checkpoint of all places; none means that it starts again before its first row.
         places: where it was found: ``disk``, ``mirror``, or a backend's name.
         identity: what ``run.json`` says, if it is on this disk.
@@ -49,6 +50,7 @@ class FoundRun:
     config_digest: str
     status: str
     attempts: int
+    steps: tuple[int, ...]
     step: int | None
     places: tuple[str, ...]
     root: Path
@@ -72,10 +74,13 @@ class FoundRun:
 
         return replace(self, cut=step, step=step)
 
-    def fetch_checkpoint(self) -> Path | None:
+    def fetch_checkpoint(self, upto: int | None = None) -> Path | None:
         """The folder of the checkpoint to go on from, on this disk and with every byte verified.
 
         Falls back to the next older whole one, of any place, and sets ``step`` to it.
+
+        Args:
+            upto: the newest step that will do; none: any.
 
         Returns:
             ``<root>/<name>/checkpoints/step-N``; none if no place has a whole checkpoint.
@@ -83,7 +88,7 @@ class FoundRun:
         folder = RunFolder(self.folder)
         refused: set[tuple[str, int]] = set()
         while True:
-            local, problems = newest_whole(folder.checkpoints)
+            local, problems = newest_whole(folder.checkpoints, upto)
             for problem in problems:
                 _log.warning("%s", problem)
             best = max(
@@ -91,7 +96,7 @@ class FoundRun:
                     (step, place, make, remote)
                     for place, make, remote in self._remote
                     for step in remote.steps
-                    if (place, step) not in refused
+                    if (place, step) not in refused and (upto is None or step <= upto)
                 ),
                 key=lambda found: found[0],
                 default=None,
@@ -300,6 +305,7 @@ def _found(root: Path, folder: RunFolder | None, remote: list[_Remote]) -> Found
             config_digest=identity["config_digest"],
             status=folder.status(identity),
             attempts=attempts,
+            steps=tuple(sorted(set(steps))),
             step=max(steps, default=None),
             places=places,
             root=root,
@@ -317,6 +323,7 @@ def _found(root: Path, folder: RunFolder | None, remote: list[_Remote]) -> Found
         config_digest=str(newest.config.get("config_digest", "")),
         status=newest.status,
         attempts=attempts,
+        steps=tuple(sorted({step for _, _, run in same for step in run.steps})),
         step=max((step for _, _, run in same for step in run.steps), default=None),
         places=tuple(name for name, _, _ in same),
         root=root,

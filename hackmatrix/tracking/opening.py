@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from hackmatrix.tracking.options import coerce_options, refuse_unused_options
 from hackmatrix.tracking.protocol import Backend, Resume, RunDefaults, RunFinder, RunInfo, Tracker
 from hackmatrix.tracking.records import RecordReader, artifact_line, read_records
 from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.run_folder import RunFolder, digest_file
 from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handle
@@ -76,6 +78,7 @@ def open_tracker(
     root: str | Path | None = DEFAULT_ROOT,
     resume: Resume | FoundRun = "allow",
     may_change: Sequence[str] = (),
+    volatile: Sequence[str] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
     required: Sequence[str] = (),
     process_index: int | None = None,
@@ -100,6 +103,7 @@ def open_tracker(
             removed after complete delivery.
         resume: ``allow``, ``must`` exist, ``never`` exist; or what ``find_run`` found.
         may_change: config keys that may differ when a run goes on.
+        volatile: tags that tell the time, and so differ when a resumed run computes steps again.
         options: backend -> option -> value; ``jsonl`` has those of ``JournalOptions``.
         required: backends whose failure is raised, at open and by the next call.
         process_index: of many processes only process 0 writes; default: what ``jax.distributed`` says.
@@ -152,6 +156,7 @@ def open_tracker(
         journal=journal_options,
         required=tuple(required),
         may_change=tuple(may_change),
+        volatile=tuple(volatile),
         open_timeout=open_timeout,
     )
     if found is not None:
@@ -230,6 +235,7 @@ class _Opening:
     journal: JournalOptions
     required: tuple[str, ...]
     may_change: tuple[str, ...]
+    volatile: tuple[str, ...]
     open_timeout: float
 
     # Which run.
@@ -329,6 +335,7 @@ class _Opening:
             tracker = self._assemble(
                 undo, run, folder, lock, identity, metrics, records, bundle,
                 runtime=decode_row(line).runtime if line else 0.0,
+                discarded=[path for path in aside if path.name.endswith(folder.metrics.name)],
             )  # fmt: skip
             undo.pop_all()
         return tracker
@@ -369,6 +376,7 @@ class _Opening:
         bundle: Bundle | None,
         *,
         runtime: float,
+        discarded: Sequence[Path],
     ) -> JournalTracker:
         exit_hook = ExitHook()
         config = shown_config(identity)
@@ -407,6 +415,7 @@ class _Opening:
             followers=followers,
             artifacts=Artifacts(folder, metrics, records, bundle),
             runtime=runtime,
+            replayed=partial(compare_replayed, discarded, folder.metrics, self.volatile),
             exit_hook=exit_hook,
             temporary=self.temporary,
         )

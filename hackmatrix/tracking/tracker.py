@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,7 @@ from hackmatrix.tracking.naming import check_name, check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, HasNative, Number, RunInfo, Scalar, Status
 from hackmatrix.tracking.records import media_line
+from hackmatrix.tracking.replayed import Replayed
 from hackmatrix.tracking.run_folder import RunFolder
 from hackmatrix.tracking.series import Series
 from hackmatrix.tracking.values import copy_metrics, to_number
@@ -43,6 +45,7 @@ class JournalTracker:
         followers: one for each backend.
         artifacts: files kept with the run.
         runtime: active seconds of earlier attempts.
+        replayed: compares rows that this attempt computed again with those put aside.
         exit_hook: finishes the run when the interpreter leaves without ``finish``.
         temporary: whether the folder is removed after complete delivery.
     """
@@ -58,12 +61,13 @@ class JournalTracker:
         followers: Sequence[Follower],
         artifacts: Artifacts,
         runtime: float,
+        replayed: Callable[[], Replayed | None],
         exit_hook: ExitHook,
         temporary: bool,
     ) -> None:
         self._info, self._folder, self._lock, self._identity = run, folder, lock, identity
         self._writer, self._followers, self._artifacts = writer, tuple(followers), artifacts
-        self._temporary = temporary
+        self._replayed, self._temporary = replayed, temporary
         self._began = time.monotonic() - runtime
         self._order = threading.Lock()
         self._saving = threading.Lock()
@@ -79,8 +83,6 @@ class JournalTracker:
     @property
     def run(self) -> RunInfo:
         """Who the run is; its ``url`` is the newest that a backend gave."""
-        from dataclasses import replace  # noqa: PLC0415 - imported already by the protocol
-
         urls = [f.backend.url for f in self._followers if f.backend is not None and f.backend.url]
         return replace(self._info, url=urls[-1]) if urls else self._info
 
@@ -215,6 +217,9 @@ class JournalTracker:
         for follower in self._followers:
             follower.end(ending)
         reports = {follower.name: follower.join(deadline) for follower in self._followers}
+        if self._tell_replayed():
+            # What a backend kept from an earlier attempt is what this one computed: nothing differs there.
+            reports = {name: replace(report, kept=None) for name, report in reports.items()}
         self._report = FinishReport(
             status=status,
             last_step=None if self._steps.newest < 0 else self._steps.newest,
@@ -225,6 +230,20 @@ class JournalTracker:
         )
         self._close_files(status, written=written)
         return self._report
+
+    def _tell_replayed(self) -> bool:
+        """Compare steps that were computed again; true if there are some and all agree."""
+        try:
+            found = self._replayed()
+        except (OSError, ValueError) as problem:
+            _log.warning("steps that were computed again could not be compared (%s)", problem)
+            return False
+        if found is None:
+            return False
+        agree = found.first_difference is None
+        _log.log(logging.INFO if agree else logging.WARNING, "%s", found)
+        self._identity["attempts"][-1]["replayed"] = found._asdict()
+        return agree
 
     def _close_files(self, status: Status, *, written: bool) -> None:
         report = self._report
@@ -252,8 +271,6 @@ class JournalTracker:
                 _log.warning("the journal of %s stays in %s", self._info.name, self._folder.path)
 
     def _current_identity(self) -> dict[str, Any]:
-        from dataclasses import asdict  # noqa: PLC0415 - imported already by the protocol
-
         self._identity["summary"] = dict(self._summary)
         if self.run.url:
             self._identity["url"] = self.run.url

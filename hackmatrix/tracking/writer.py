@@ -130,6 +130,9 @@ class Writer:
         self._awaken()
         self._thread.join(max(0.1, deadline - time.monotonic()))
         self.dropped += self._waiting_rows
+        if not self._thread.is_alive():
+            for journal in self._journals:
+                journal.close()
         return done
 
     # The thread.
