@@ -16,8 +16,11 @@ was sent and gives it back; it draws no conclusions that the real service would 
 
 A GraphQL field, argument, filter or path that it does not know is recorded in ``unknown``, and the fixture
 ``wandb_service`` (``tests/wandb_service/fixtures.py``) fails the test for it: a new client that asks for more is
-noticed. ``python -m tests.wandb_service --port 8765 --state DIR`` serves as a process of its own, whose
-contents survive SIGKILL.
+noticed.
+
+``python -m tests.wandb_service --port 8765 --state DIR`` serves as a process of its own, whose contents survive
+SIGKILL: every answered request is on disk. ``WandbService(DIR)`` without ``start`` reads them. ``--fault KIND=PATH``
+lets requests fail there.
 """
 
 from .client import client_environment

@@ -78,7 +78,8 @@ class ArtifactSchema:
             # Read by wandb/sdk/artifacts/artifact.py (download)
             "artifactCollection": lambda name: self.collection_node(entity, project, name),
             # Read by wandb/sdk/wandb_run.py (Run.log_artifact: is the type the collection's?)
-            "artifact": lambda name: self.artifact(entity, project, name),
+            # and by earlier versions for Api.artifact and Api.artifact_exists
+            "artifact": lambda name, **unused: self.artifact(entity, project, name, unused),
             # Read by wandb/sdk/artifacts/artifact.py (Artifact._from_name: Api.artifact, Api.artifact_exists)
             "artifactCollectionMembership": lambda name: self.membership(
                 entity, project, *name.rsplit(":", 1)
@@ -98,7 +99,8 @@ class ArtifactSchema:
     def by_id(self, id: str) -> Node | None:  # noqa: A002 - the field's name
         return self.artifact_node(self.state.artifacts[id]) if id in self.state.artifacts else None
 
-    def artifact(self, entity: str, project: str, name: str) -> Node | None:
+    def artifact(self, entity: str, project: str, name: str, unused: dict[str, Any]) -> Node | None:
+        only(unused, "enable_tracking")
         found = self.named(entity, project, *name.rsplit(":", 1))
         return self.artifact_node(found) if found else None
 
@@ -220,6 +222,8 @@ class ArtifactSchema:
                 "createdAt": artifact.created_at,
                 "updatedAt": artifact.created_at,
                 "aliases": self.alias_nodes(artifact),
+                # Read by earlier versions' Artifact.download
+                "files": lambda names=None, **_: self.files(artifact, names),
                 "createdBy": self.run_node(run) if run else None,
                 "currentManifest": Node(
                     "ArtifactManifest", {"id": artifact.manifest, "file": self.manifest_file(artifact)}

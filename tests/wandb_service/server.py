@@ -64,12 +64,17 @@ class WandbService:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = State.load(folder)
         self.lock = threading.RLock()
-        self.unknown: list[str] = []
+        self.unknown = self.unknown_file.read_text().splitlines() if self.unknown_file.exists() else []
         self.requests: list[tuple[str, str]] = []
         self.uploads: list[str] = []
         self.faults: list[Fault] = []
         self.connections: set[Any] = set()
         self.server: Server | None = None
+
+    @property
+    def unknown_file(self) -> Path:
+        """Where a service in a process of its own leaves what it was asked and does not know."""
+        return self.folder / "unknown.txt"
 
     @property
     def base_url(self) -> str:
@@ -142,6 +147,7 @@ class WandbService:
             where = traceback.extract_tb(error.__traceback__)[-1]
             told = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
             self.unknown.append(f"{method} {path} {operation}: {told}; body {body[-2000:]!r}")
+            self.unknown_file.write_text("\n".join(self.unknown))
             return 400, json.dumps({"errors": [{"message": f"unknown: {error}"}]}).encode()
         return 200, reply if isinstance(reply, bytes) else json.dumps(reply).encode()
 

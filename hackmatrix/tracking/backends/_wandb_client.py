@@ -111,13 +111,16 @@ def bounded(call: Callable[[], _T], timeout: float, what: str) -> _T:
     return result[0]
 
 
-def check_version() -> None:
-    """Refuse a client whose habits are not known."""
+def check() -> None:
+    """Refuse a client whose habits are not known, and variables that would make another run of this one."""
     if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise BackendSetupError(
             f"wandb {wandb.__version__} is too old, {oldest} is needed; run `pip install -U 'hackmatrix[wandb]'`"
         )
+    for name in ("WANDB_SWEEP_ID", "WANDB_LAUNCH", "WANDB_RESUME_FROM", "WANDB_FORK_FROM"):
+        if os.environ.get(name):
+            raise BackendSetupError(f"{name} is set, and would make another run of this one; unset it")
 
 
 def settings() -> wandb.Settings:
