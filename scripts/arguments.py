@@ -7,7 +7,7 @@ import inspect
 import textwrap
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hackmatrix.purejaxrl.config import TrainConfig
@@ -75,6 +75,16 @@ def _add_tracking(parser: argparse.ArgumentParser) -> None:
         metavar="NAME_OR_ID|auto",
         help="go on from the newest checkpoint; auto: of this command line's config, else a new run",
     )
+    group.add_argument(
+        "--fork-run",
+        metavar="NAME[@STEP]",
+        help="a new run of the same group from a checkpoint of NAME; the flags given are its own config",
+    )
+    group.add_argument(
+        "--rewind",
+        action="store_true",
+        help="with wandb: cut the server's history where the run goes on, if the account may do that",
+    )
     group.add_argument("--group", help="of runs that belong together")
     group.add_argument("--tags", metavar="A,B", help="comma-separated")
     group.add_argument("--notes", metavar="TEXT")
@@ -100,6 +110,33 @@ def _add_saving(parser: argparse.ArgumentParser) -> None:
         type=_count,
         metavar="UPDATES",
         help="also save every so many updates, rounded up to the end of a chunk",
+    )
+    group.add_argument(
+        "--save-interval-minutes",
+        type=float,
+        default=10.0,
+        metavar="MINUTES",
+        help="save after so many minutes, at the end of a chunk; default 10",
+    )
+    group.add_argument(
+        "--keep",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="keep the N newest checkpoints, and the best; default 3",
+    )
+    group.add_argument(
+        "--keep-remote", choices=["all"], help="delete no version of a checkpoint at wandb; default as --keep"
+    )
+    group.add_argument(
+        "--mirror",
+        metavar="DIR|URL",
+        help="copy each checkpoint there, e.g. a mounted drive or gs://BUCKET/runs, and resume from it",
+    )
+    group.add_argument(
+        "--no-compile-cache",
+        action="store_true",
+        help="compile anew, though an equal program was compiled before",
     )
     group.add_argument("--no-artifact", action="store_true", help="keep checkpoints on this disk only")
 
@@ -164,19 +201,40 @@ def _contradiction(args: argparse.Namespace) -> str | None:
     if args.wandb and args.tracker not in (None, "wandb"):
         return f"--wandb is --tracker wandb, and --tracker {args.tracker} was given; give one of them"
     args.tracker = args.tracker if args.tracker is not None else "wandb" if args.wandb else "jsonl"
-    if args.benchmark:
-        return (
-            "--benchmark comes with a later version; compare --tracker jsonl with --tracker null until then"
+    return next((says for wrong, says in _rules(args) if wrong), None)
+
+
+def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
+    """What must not be, and the sentence for it."""
+    yield (
+        args.benchmark,
+        ("--benchmark comes with a later version; compare --tracker jsonl with --tracker null until then"),
+    )
+    resumes = args.resume_run is not None
+    for one, other, too in (
+        ("--run-name", "--resume-run", args.run_name is not None and resumes),
+        ("--run-name", "--run-suffix", args.run_name is not None and args.run_suffix is not None),
+        # The suffix names the run that auto begins.
+        (
+            "--resume-run",
+            "--run-suffix",
+            args.resume_run not in (None, "auto") and args.run_suffix is not None,
+        ),
+        ("--fork-run", "--resume-run", args.fork_run is not None and args.resume_run not in (None, "auto")),
+    ):
+        yield too, f"{one} and {other} contradict each other; give one of them"
+    is_null = args.tracker.strip() == "null"
+    for flag, given in (("--resume-run", resumes), ("--fork-run", args.fork_run), ("--mirror", args.mirror)):
+        yield is_null and bool(given), f"--tracker null keeps nothing that {flag} needs; give --tracker jsonl"
+    for flag, given in (("--rewind", args.rewind), ("--keep-remote", args.keep_remote)):
+        yield (
+            bool(given) and "wandb" not in args.tracker,
+            f"{flag} is wandb's affair; give --tracker wandb too",
         )
-    for one, other in (("run_name", "resume_run"), ("run_name", "run_suffix"), ("resume_run", "run_suffix")):
-        if getattr(args, one) is not None and getattr(args, other) is not None:
-            if (one, other) == ("resume_run", "run_suffix") and args.resume_run == "auto":
-                continue  # the suffix names the run that auto begins
-            return (
-                f"--{one.replace('_', '-')} and --{other.replace('_', '-')} contradict each other; give one"
-            )
-    if args.tracker.strip() == "null" and args.resume_run is not None:
-        return "--tracker null keeps nothing that --resume-run could find; give --tracker jsonl"
-    if args.save_interval is not None and args.save_interval < 1:
-        return f"--save-interval {args.save_interval}: save at least every 1 updates, or leave it out"
-    return None
+    interval, minutes = args.save_interval, args.save_interval_minutes
+    yield (
+        interval is not None and interval < 1,
+        f"--save-interval {interval}: give at least 1, or leave it out",
+    )
+    yield not minutes > 0, f"--save-interval-minutes {minutes}: give a number above 0"
+    yield args.keep < 1, f"--keep {args.keep}: keep at least 1 checkpoint, from which the run can go on"

@@ -10,14 +10,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from arguments import parse_arguments
+from compile_cache import use_compile_cache
 from progress import ConsoleHandler, Display, draw_curve
 from rich.console import Console
 
 from hackmatrix import __version__
 from hackmatrix.purejaxrl import (
+    VOLATILE_TAGS,
     CheckpointError,
     ConfigError,
     Environment,
@@ -26,6 +28,7 @@ from hackmatrix.purejaxrl import (
     TrainConfig,
     load_checkpoint,
     make_environment,
+    platform_differences,
     platform_facts,
     read_header,
     shards_for,
@@ -41,12 +44,14 @@ from hackmatrix.tracking import (
     TrackingError,
     find_run,
     open_tracker,
+    owed,
     parse_options,
     read_run,
+    replay,
     tracker_names,
 )
 from hackmatrix.tracking.protocol import Status
-from hackmatrix.tracking.roots import DEFAULT_ROOT
+from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 
 FINISHED, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 DEFAULT_ENTITY = "charles-team"
@@ -102,37 +107,73 @@ class Stop:
         return INTERRUPTED if self.signal == signal.SIGINT else TERMINATED
 
 
+class Setup(NamedTuple):
+    """What the flags say about tracking."""
+
+    trackers: str  # comma-separated
+    options: dict[str, dict[str, Any]]
+    root: Path
+    entity: str
+
+
+def _setup(args: argparse.Namespace) -> Setup:
+    options: dict[str, dict[str, Any]] = {
+        name: dict(each) for name, each in parse_options(args.tracker_option).items()
+    }
+    names = list(tracker_names(args.tracker))
+    if "wandb" in names:
+        wandb = options.setdefault("wandb", {})
+        wandb.setdefault("step_metric", "train/update_step")
+        wandb.update({"rewind": True} if args.rewind else {})
+        wandb.update({"keep_remote_all": True} if args.keep_remote == "all" else {})
+    if args.mirror is not None:
+        names.append("mirror")
+        options["mirror"] = {"path": args.mirror}
+    return Setup(
+        trackers=",".join(names),
+        options=options,
+        root=Path(args.checkpoint_dir) if args.checkpoint_dir is not None else DEFAULT_ROOT,
+        entity=args.entity or os.environ.get("WANDB_ENTITY") or DEFAULT_ENTITY,
+    )
+
+
 def _run(args: argparse.Namespace, console: Console) -> int:
-    options = parse_options(args.tracker_option)
-    if "wandb" in tracker_names(args.tracker):
-        options.setdefault("wandb", {}).setdefault("step_metric", "train/update_step")
-    root = Path(args.checkpoint_dir) if args.checkpoint_dir is not None else DEFAULT_ROOT
-    found = _find(args, root, options)
-    config = _config(args, found)
+    setup = _setup(args)
+    if not args.no_compile_cache:
+        use_compile_cache()
+    source = _source_of_fork(args, setup)
+    found = _find(args, setup, source)
+    config = _config(args, found or source, forked=found is None)
     env = make_environment(config.env)
     if found is not None and _is_done(found, config):
-        console.print(
-            f"run {found.name} has finished already; give other flags, or no --resume-run, for a new one"
-        )
-        return FINISHED
-    start, saving = _load(args, found, config, env, console)
+        return _deliver_owed(found, setup, console)
+    start, best_return = _load(found or source, config, env, console)
+    saving = SaveOptions(
+        every_updates=args.save_interval,
+        every_minutes=args.save_interval_minutes,
+        keep=args.keep,
+        upload=not args.no_artifact,
+        best_return=best_return,
+    )
     stop = Stop()
+    new = found is None
     tracker = open_tracker(
-        args.tracker,
+        setup.trackers,
         project=args.project,
-        entity=args.entity or os.environ.get("WANDB_ENTITY") or DEFAULT_ENTITY,
-        name=args.run_name if found is None else None,
-        prefix=None if args.run_name is not None or found is not None else RUN_PREFIX,
-        suffix=args.run_suffix if found is None else None,
-        config=dataclasses.asdict(config),
+        entity=setup.entity,
+        name=args.run_name if new else None,
+        prefix=RUN_PREFIX if new and args.run_name is None else None,
+        suffix=args.run_suffix if new else None,
+        config=_described(config, source),
         attempt={**platform_facts(), "hackmatrix": __version__, "commit": _commit()},
-        group=args.group,
+        group=args.group or (_group_of(source) if source is not None else None),
         tags=args.tags.split(",") if args.tags else None,
         notes=args.notes,
-        root=root,
-        resume=found if found is not None else "allow",
+        root=setup.root,
+        resume="allow" if found is None else found,
         may_change=() if config.anneal_lr else ("total_timesteps",),
-        options=options,
+        volatile=VOLATILE_TAGS,
+        options=setup.options,
     )
     return _train(config, env, tracker, start, saving, stop, console)
 
@@ -175,38 +216,93 @@ def _train(
     return FINISHED if result.finished else stop.exit_code()
 
 
-def _find(args: argparse.Namespace, root: Path, options: Mapping[str, Mapping[str, Any]]) -> FoundRun | None:
+def _find(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> FoundRun | None:
     """The run that the command line goes on with; none begins a new one."""
     wanted = args.run_name or args.resume_run
     if wanted is None:
         return None
     auto = args.resume_run == "auto"
+    config = _described(_config(args, source, forked=True), source) if auto else None
     try:
-        found = find_run(
-            None if auto else wanted,
-            root=root,
-            backends=args.tracker,
-            project=args.project,
-            entity=args.entity or os.environ.get("WANDB_ENTITY") or DEFAULT_ENTITY,
-            options=options,
-            config=dataclasses.asdict(_config(args, None)) if auto else None,
-        )
+        found = _look_for(args, setup, None if auto else wanted, config)
     except BackendUnreachableError:
         if args.run_name is None:
             raise
         found = None  # a named run begins here, and the backend follows when it can be reached
     if found is None and args.resume_run is not None and not auto:
         raise RunNotFoundError(
-            f"no run {wanted!r} in {str(root)!r} or at {args.tracker}; see the names there, or begin it with "
-            f"--run-name {wanted}"
+            f"no run {wanted!r} in {str(run_root(setup.root))!r} or at {setup.trackers}; see the names there, or "
+            f"begin it with --run-name {wanted}"
         )
     return found
 
 
-def _config(args: argparse.Namespace, found: FoundRun | None) -> TrainConfig:
-    """The run's config: its own where it exists, else the flags over the defaults."""
+def _look_for(
+    args: argparse.Namespace, setup: Setup, name: str | None, config: Mapping[str, Any] | None = None
+) -> FoundRun | None:
+    return find_run(
+        name,
+        root=setup.root,
+        backends=setup.trackers,
+        project=args.project,
+        entity=setup.entity,
+        options=setup.options,
+        config=config,
+    )
+
+
+def _source_of_fork(args: argparse.Namespace, setup: Setup) -> FoundRun | None:
+    """The run whose checkpoint a new run begins with; its ``step`` is that of the checkpoint."""
+    if args.fork_run is None:
+        return None
+    name, at, step = args.fork_run.partition("@")
+    if at and not step.isdecimal():
+        raise ConfigError(f"--fork-run {args.fork_run!r}: {step!r} is no step; write NAME or NAME@40")
+    source = _look_for(args, setup, name)
+    if source is None:
+        raise RunNotFoundError(
+            f"no run {name!r} to fork in {str(run_root(setup.root))!r} or at {setup.trackers}"
+        )
+    if at and int(step) not in source.steps:
+        steps = ", ".join(map(str, source.steps)) or "none"
+        raise RunNotFoundError(f"run {name} has no checkpoint {step}; it has {steps}")
+    if source.fetch_checkpoint(int(step) if at else None) is None:
+        raise RunNotFoundError(f"run {name} has no whole checkpoint to fork")
+    if at and source.step != int(step):
+        raise RunNotFoundError(
+            f"checkpoint {step} of run {name} is damaged; the newest whole one is {source.step}"
+        )
+    return source
+
+
+def _described(config: TrainConfig, source: FoundRun | None) -> dict[str, Any]:
+    """The run's config for ever: its numbers, and where they began."""
+    described = dataclasses.asdict(config)
+    if source is not None:
+        described["forked_from"] = f"{source.name}@{source.step}"
+    return described
+
+
+def _group_of(source: FoundRun) -> str:
+    group = (source.identity or {}).get("group")
+    return str(group) if group else source.name
+
+
+def _config(args: argparse.Namespace, known_run: FoundRun | None, *, forked: bool) -> TrainConfig:
+    """The run's config: its own where it exists, else the flags over the defaults, or over the fork's source."""
     fields = {field.name for field in dataclasses.fields(TrainConfig)}
-    known = {key: value for key, value in found.config.items() if key in fields} if found is not None else {}
+    known = {key: value for key, value in known_run.config.items() if key in fields} if known_run else {}
+    if known_run is not None and not forked:
+        _refuse_changes(args, known_run, known)
+    values = {**known, **args.given}
+    if "num_shards" not in values:
+        import jax  # noqa: PLC0415 - devices are asked for after the flags were read
+
+        values["num_shards"] = shards_for(values.get("num_envs", TrainConfig.num_envs), jax.device_count())
+    return TrainConfig(**values)
+
+
+def _refuse_changes(args: argparse.Namespace, found: FoundRun, known: Mapping[str, Any]) -> None:
     changed = {
         name: (known[name], value)
         for name, value in args.given.items()
@@ -216,52 +312,61 @@ def _config(args: argparse.Namespace, found: FoundRun | None) -> TrainConfig:
         before, now = changed["total_timesteps"]
         if now >= before:
             del changed["total_timesteps"]
-    if changed and found is not None:
-        told = ", ".join(
-            f"--{name.replace('_', '-')}: {old} then, {new} now" for name, (old, new) in changed.items()
-        )
-        raise ConfigError(
-            f"run {found.name} has another config ({told}); a run has one config for ever: leave these out to go on"
-        )
-    values = {**known, **args.given}
-    if "num_shards" not in values:
-        import jax  # noqa: PLC0415 - devices are asked for after the flags were read
+    if not changed:
+        return
+    told = ", ".join(f"{_flag(name)}: {then} then, {now} now" for name, (then, now) in changed.items())
+    flags = " ".join(f"{_flag(name)} {now}" for name, (_, now) in changed.items())
+    raise ConfigError(
+        f"run {found.name} has another config ({told}); a run has one config for ever: leave these out to go on, "
+        f"or begin a new run from its checkpoint: --fork-run {found.name} {flags}"
+    )
 
-        values["num_shards"] = shards_for(values.get("num_envs", TrainConfig.num_envs), jax.device_count())
-    return TrainConfig(**values)
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _is_done(found: FoundRun, config: TrainConfig) -> bool:
     return found.status == "finished" and found.config.get("total_timesteps") == config.total_timesteps
 
 
+def _deliver_owed(found: FoundRun, setup: Setup, console: Console) -> int:
+    """A run that has finished says so, and delivers what it still owes."""
+    console.print(
+        f"run {found.name} has finished already; leave out --resume-run for a second one", highlight=False
+    )
+    in_use = tracker_names(setup.trackers)
+    for name in owed(found.identity or {}):
+        if name not in in_use:
+            continue
+        console.print(f"{name} is still owed a part of it: delivering ...", highlight=False)
+        options = {key: value for key, value in setup.options.items() if key == name}
+        report = replay(found.folder, name, options=options, timeout=600.0)
+        console.print(
+            f"{name}: {'delivered' if report.complete else report.backends[name].problem}", highlight=False
+        )
+    return FINISHED
+
+
 def _load(
-    args: argparse.Namespace,
-    found: FoundRun | None,
-    config: TrainConfig,
-    env: Environment,
-    console: Console,
-) -> tuple[Runner | None, SaveOptions]:
-    """The state to go on from, and how to save."""
-    saving = SaveOptions(every_updates=args.save_interval, every_minutes=10.0, upload=not args.no_artifact)
+    found: FoundRun | None, config: TrainConfig, env: Environment, console: Console
+) -> tuple[Runner | None, float | None]:
+    """The state to go on from, and the best return before it."""
     if found is None:
-        return None, saving
-    folder = found.fetch_checkpoint()
+        return None, None
+    folder = found.fetch_checkpoint(found.step)
     if folder is None:
-        console.print(f"run {found.name} has no checkpoint: it starts again at its first update")
-        return None, saving
+        console.print(
+            f"run {found.name} has no checkpoint: it starts again at its first update", highlight=False
+        )
+        return None, None
     header = read_header(folder)
-    differs = {
-        key: (header["platform"].get(key), value)
-        for key, value in platform_facts().items()
-        if header["platform"].get(key) != value
-    }
+    differs = platform_differences(header["platform"], platform_facts())
     if differs:
         told = ", ".join(f"{key}: {then} then, {now} now" for key, (then, now) in differs.items())
         console.print(f"this platform is not the run's ({told}): equal up to rounding, not to the bit")
-    console.print(f"going on from update {header['update']}", highlight=False)
-    saving = dataclasses.replace(saving, best_return=header.get("best_return"))
-    return load_checkpoint(folder, config, env), saving
+    console.print(f"going on from update {header['update']} of {found.name}", highlight=False, soft_wrap=True)
+    return load_checkpoint(folder, config, env), header.get("best_return")
 
 
 def _commit() -> str | None:

@@ -11,12 +11,15 @@ from hackmatrix.purejaxrl.catalogue import make_environment
 from hackmatrix.purejaxrl.checkpoint import CheckpointError, load_checkpoint, read_header
 from hackmatrix.purejaxrl.config import ConfigError, TrainConfig, shards_for
 from hackmatrix.purejaxrl.environments import Environment, LogColumn
-from hackmatrix.purejaxrl.platform import platform_facts
+from hackmatrix.purejaxrl.metrics import VOLATILE_TAGS
+from hackmatrix.purejaxrl.platform import differences as platform_differences
+from hackmatrix.purejaxrl.platform import instruction_set, platform_facts
 from hackmatrix.purejaxrl.runner import Runner, init_runner
 from hackmatrix.purejaxrl.saving import SaveOptions
 from hackmatrix.purejaxrl.train import ChunkReport, TrainResult, make_train_chunk, train
 
 __all__ = [
+    "VOLATILE_TAGS",
     "CheckpointError",
     "ChunkReport",
     "ConfigError",
@@ -27,9 +30,11 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "init_runner",
+    "instruction_set",
     "load_checkpoint",
     "make_environment",
     "make_train_chunk",
+    "platform_differences",
     "platform_facts",
     "read_header",
     "shards_for",

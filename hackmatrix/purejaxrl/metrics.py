@@ -16,6 +16,7 @@ from hackmatrix.purejaxrl.environments import Environment
 from hackmatrix.purejaxrl.losses import LossSums
 from hackmatrix.purejaxrl.rollout import Tally
 
+VOLATILE_TAGS = ("train/steps_per_second",)  # tell the time, so differ between equal runs
 Float64s = NDArray[np.float64]
 
 

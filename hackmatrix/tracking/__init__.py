@@ -53,6 +53,7 @@ from hackmatrix.tracking.protocol import (
 )
 from hackmatrix.tracking.reading import RunReader, read_run
 from hackmatrix.tracking.registry import known_backends, register, tracker_names
+from hackmatrix.tracking.replaying import owed, replay
 
 __all__ = [
     "ArtifactRecord",
@@ -94,10 +95,12 @@ __all__ = [
     "format_run_name",
     "known_backends",
     "open_tracker",
+    "owed",
     "parse_options",
     "parse_run_name",
     "read_run",
     "register",
+    "replay",
     "run_id",
     "tracker_names",
 ]

@@ -24,7 +24,8 @@ class Replayed(NamedTuple):
         if self.first_difference is None:
             return f"{self.steps} steps were computed again, to the same numbers"
         step, tag, before, now = self.first_difference
-        return f"{self.steps} steps were computed again; the first difference: step {step} {tag}, {before} then, {now} now"
+        again = f"{self.steps} steps were computed again"
+        return f"{again}; the first difference: step {step} {tag}, {before} then, {now} now"
 
 
 def compare_replayed(discarded: Sequence[Path], journal: Path, volatile: Collection[str]) -> Replayed | None:
