@@ -4,6 +4,8 @@ from typing import Any
 
 from playing import Case, Transition, host_state, play
 
+from hackmatrix.jax_env import state_from_dict, state_to_dict
+
 RICH = {"credits": 50, "energy": 50}
 
 
@@ -25,6 +27,11 @@ def transmission(row: int, col: int, turns: int = 5, kind: str = "virus", **more
 
 def player(row: int, col: int, **more: Any) -> dict[str, Any]:
     return {"row": row, "col": col, **more}
+
+
+def complete(before: dict[str, Any]) -> dict[str, Any]:
+    """The same position with every key."""
+    return state_to_dict(state_from_dict(before))
 
 
 def play_one(before: dict[str, Any], action: int, seed: int = 0) -> Transition:

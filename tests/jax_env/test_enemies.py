@@ -134,8 +134,13 @@ def test_a_due_transmission_becomes_an_enemy_with_full_hp_and_its_flags(kind, hp
 
 
 def test_transmissions_count_down_and_stay_in_their_slots():
-    waited = wait(0, 0, transmissions=[transmission(4, 4, turns=3, slot=2), transmission(4, 5, turns=2, slot=9)])
-    assert [(one["slot"], one["turns_remaining"]) for one in waited.after["transmissions"]] == [(2, 2), (9, 1)]
+    waited = wait(
+        0, 0, transmissions=[transmission(4, 4, turns=3, slot=2), transmission(4, 5, turns=2, slot=9)]
+    )
+    assert [(one["slot"], one["turns_remaining"]) for one in waited.after["transmissions"]] == [
+        (2, 2),
+        (9, 1),
+    ]
 
 
 def test_newcomers_take_the_lowest_free_slots_in_slot_order():
@@ -213,7 +218,9 @@ def test_a_full_board_gets_its_scheduled_spawn_on_the_first_cell():
 
 
 def test_a_scheduled_spawn_takes_the_only_free_cell():
-    everywhere = [(row, col) for row in range(6) for col in range(6) if (row, col) not in ((2, 2), (4, 1), (5, 3))]
+    everywhere = [
+        (row, col) for row in range(6) for col in range(6) if (row, col) not in ((2, 2), (4, 1), (5, 3))
+    ]
     waited = wait(
         2,
         2,

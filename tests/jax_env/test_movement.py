@@ -22,7 +22,9 @@ def test_a_shot_hits_an_enemy_at_any_distance_and_stays(action, cell):
     assert shot.after["turn"] == 1
 
 
-@pytest.mark.parametrize(("attack", "left"), [(1, [("daemon", 5, 2, 2)]), (2, [("daemon", 5, 2, 1)]), (3, [])])
+@pytest.mark.parametrize(
+    ("attack", "left"), [(1, [("daemon", 5, 2, 2)]), (2, [("daemon", 5, 2, 1)]), (3, [])]
+)
 def test_a_shot_takes_the_attack_damage(attack, left):
     before = {
         "player": player(2, 2, attack_damage=attack),
