@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from hackmatrix.tracking.journal import read_chunks
-from hackmatrix.tracking.lines import decode_row, whole_lines
+from hackmatrix.tracking.journal import lines_of, read_chunks
+from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.protocol import Number, Row
+
+_AT_ONCE = 4096  # rows that a backend is given in one call, at most
 
 
 class StepReader:
@@ -26,20 +28,17 @@ class StepReader:
 
     def read(self, size: int) -> Iterator[list[Row]]:
         """Steps that became whole up to byte ``size``, in lists of bounded length."""
-        rest = b""
-        for chunk in read_chunks(self._path, self.offset, size):
-            data = rest + chunk
-            rows: list[Row] = []
-            taken = 0
-            for line in whole_lines(data):
-                taken += len(line)
-                row = self._fold(decode_row(line))
-                if row is not None:
-                    rows.append(row)
-            rest = data[taken:]
-            self.offset += taken
-            if rows:
+        rows: list[Row] = []
+        for line in lines_of(read_chunks(self._path, self.offset, size)):
+            self.offset += len(line)
+            row = self._fold(decode_row(line))
+            if row is not None:
+                rows.append(row)
+            if len(rows) == _AT_ONCE:
                 yield rows
+                rows = []
+        if rows:
+            yield rows
 
     def _fold(self, row: Row) -> Row | None:
         """Take a row; gives back the step before it once that is whole."""

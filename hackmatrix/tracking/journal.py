@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from hackmatrix.tracking.lines import STEP, decode_object, whole_lines
+from hackmatrix.tracking.lines import STEP, decode_object, decode_row, whole_lines
 
 Fsync: TypeAlias = Literal["never", "second", "always"]
 
@@ -23,34 +23,50 @@ _EMPTY = Extent(0, 0, None)
 
 
 def scan(chunks: Iterable[bytes], upto: int | None = None, *, ordered: bool = True) -> Extent:
-    """The longest valid beginning: whole lines, each an object, steps never falling, none above ``upto``.
+    """The longest valid beginning: whole lines, steps never falling, none above ``upto``.
 
     Args:
         chunks: the journal's bytes in pieces of any size.
         upto: the last step to keep; none keeps all.
-        ordered: whether a falling step is damage; a record may name an earlier step than the one before it.
+        ordered: whether lines are rows, where a falling step is damage; else they are records, of which one
+            may name an earlier step than the one before it.
     """
-    size, lines, last, rest = 0, 0, None, b""
-    for chunk in chunks:
-        data = rest + chunk
-        taken = 0
-        for line in whole_lines(data):
-            step = _step_of(line)
-            if step is None or (upto is not None and step > upto):
-                return Extent(size, lines, last)
-            if ordered and last is not None and step < last:
-                return Extent(size, lines, last)
-            size, lines, last, taken = size + len(line), lines + 1, step, taken + len(line)
-        rest = data[taken:]
+    size, lines, last = 0, 0, None
+    for line in lines_of(chunks):
+        step = _step_of_row(line) if ordered else _step_of_record(line)
+        if step is None or (upto is not None and step > upto):
+            break
+        if ordered and last is not None and step < last:
+            break
+        size, lines, last = size + len(line), lines + 1, step
     return Extent(size, lines, last)
 
 
-def _step_of(line: bytes) -> int | None:
+def _step_of_row(line: bytes) -> int | None:
+    try:
+        return decode_row(line).step
+    except ValueError:
+        return None
+
+
+def _step_of_record(line: bytes) -> int | None:
     try:
         step = decode_object(line).get(STEP)
     except ValueError:
         return None
     return step if type(step) is int else None
+
+
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The whole lines of a file whose bytes come in pieces of any size, each with its newline."""
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk
+        taken = 0
+        for line in whole_lines(data):
+            taken += len(line)
+            yield line
+        rest = data[taken:]
 
 
 def read_chunks(path: Path, start: int = 0, end: int | None = None, chunk: int = 1 << 20) -> Iterable[bytes]:
@@ -112,6 +128,7 @@ class Journal:
             _write_all(self._file, lines)
             if self._fsync == "always":
                 os.fsync(self._file)
+                self._synced = self.size + len(lines)
         except OSError:
             _quietly(lambda: os.ftruncate(self._file, self.size))
             raise

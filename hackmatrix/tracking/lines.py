@@ -14,6 +14,7 @@ from typing import Any
 from hackmatrix.tracking.protocol import Number, Row
 
 STEP, TIMESTAMP, RUNTIME, NONFINITE = "_step", "_timestamp", "_runtime", "_nonfinite"
+_NUMBERS = frozenset((int, float))
 _SPELLING = {"nan": math.nan, "+inf": math.inf, "-inf": -math.inf}
 
 
@@ -80,16 +81,25 @@ def decode_row(line: bytes) -> Row:
     found = decode_object(line)
     try:
         step, timestamp, runtime = found.pop(STEP), found.pop(TIMESTAMP), found.pop(RUNTIME)
-    except KeyError as missing:
-        raise ValueError(f"a line without {missing} is no row") from None
-    if type(step) is not int:
-        raise ValueError(f"{STEP} is {step!r}, expected an integer")
-    note = found.pop(NONFINITE, None)
-    if note:
-        for part in note.split(","):
-            tag, _, spelled = part.partition("=")
-            found[_unescape(tag)] = _SPELLING[spelled]
+        note = found.pop(NONFINITE, None)
+        if note is not None:
+            found.update(parse_nonfinite(note))
+    except (KeyError, AttributeError) as problem:
+        raise ValueError(f"the line is no row: {problem!r}") from None
+    if type(step) is not int or not _NUMBERS.issuperset(map(type, (timestamp, runtime, *found.values()))):
+        raise ValueError(f"the line is no row, since something in it is no number: {line[:200]!r}")
     return Row(step, float(timestamp), float(runtime), found)
+
+
+def parse_nonfinite(note: str) -> dict[str, float]:
+    """Tag -> NaN or infinity, as the note beside a row's nulls says; raises ``ValueError`` if it is none."""
+    values = {}
+    for part in note.split(","):
+        tag, _, spelled = part.partition("=")
+        if spelled not in _SPELLING:
+            raise ValueError(f"{NONFINITE} is {note!r}, expected e.g. 'loss=nan,grad=+inf'")
+        values[_unescape(tag)] = _SPELLING[spelled]
+    return values
 
 
 def whole_lines(data: bytes) -> Iterator[bytes]:

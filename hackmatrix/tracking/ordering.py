@@ -41,7 +41,9 @@ class StepOrder:
     def __init__(self, last_step: int | None) -> None:
         self._last_step = last_step
         self.newest = self.sealed = -1 if last_step is None else last_step
-        self._tags: set[str] = set()
+        self._tags: Collection[
+            str
+        ] = ()  # of the newest step; the row itself, since a set costs more than all else
         self._known: set[str] = set()
 
     def check_tags(self, tags: Collection[str]) -> None:
@@ -53,21 +55,21 @@ class StepOrder:
                 self._known.update(tags)
 
     def admit(self, first: int, last: int, tags: Collection[str]) -> None:
-        """Take note of steps from ``first`` to ``last`` with these tags.
+        """Take note of steps from ``first`` to ``last`` with these tags, which nobody changes any more.
 
         Raises:
             StepOrderError: the first is smaller than the newest, sealed, or the newest with a tag it has.
         """
         if first > self.newest:
-            self.newest, self._tags = last, set(tags)
+            self.newest, self._tags = last, tags
             return
         self.check_step(first)
-        repeated = self._tags.intersection(tags)
+        repeated = set(self._tags).intersection(tags)
         if repeated:
             raise StepOrderError(
                 f"step {first} has {min(repeated)!r} already; log each tag once per step, or raise the step"
             )
-        self._tags = set(tags) if last > self.newest else self._tags.union(tags)
+        self._tags = tags if last > self.newest else {*self._tags, *tags}
         self.newest = last
 
     def check_step(self, step: int) -> None:
@@ -99,4 +101,4 @@ class StepOrder:
             raise StepOrderError(f"step {step} cannot be saved after the checkpoint of step {self.sealed}")
         self.sealed = step
         if step > self.newest:
-            self.newest, self._tags = step, set()
+            self.newest, self._tags = step, ()

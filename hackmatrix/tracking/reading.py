@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hackmatrix.tracking.columns import Column, read_columns
 from hackmatrix.tracking.errors import RunNotFoundError
 from hackmatrix.tracking.folding import StepReader
-from hackmatrix.tracking.journal import read_chunks
-from hackmatrix.tracking.lines import decode_row, whole_lines
+from hackmatrix.tracking.frames import arrow_table, needs, numpy_arrays, pandas_frame, polars_frame
+from hackmatrix.tracking.journal import lines_of, read_chunks
+from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.protocol import Config, Number, Row
 from hackmatrix.tracking.records import read_records
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 from hackmatrix.tracking.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,7 @@ class RunReader:
 
     def lines(self) -> Iterator[Row]:
         """The rows as they were logged; several may name one step. A torn last line is never shown."""
-        rest = b""
-        for chunk in read_chunks(RunFolder(self.folder).metrics):
-            data = rest + chunk
-            taken = 0
-            for line in whole_lines(data):
-                taken += len(line)
-                yield decode_row(line)
-            rest = data[taken:]
+        yield from map(decode_row, lines_of(read_chunks(RunFolder(self.folder).metrics)))
 
     def rows(self) -> Iterator[Row]:
         """The rows, one for each step."""
@@ -96,6 +97,38 @@ class RunReader:
         for tag in wanted:
             found[tag] = [row.metrics.get(tag) for row in rows]
         return found
+
+    def read_columns(self, tags: Sequence[str] | None = None) -> dict[str, Column]:
+        """Values and presence of each tag, as all of the following have them; needs NumPy.
+
+        Raises:
+            MissingPackageError: NumPy is not installed.
+            RunFolderError: the journal is damaged.
+        """
+        return needs("frames", offer=lambda: read_columns(RunFolder(self.folder).metrics, tags))
+
+    def to_numpy(self, tags: Sequence[str] | None = None) -> "dict[str, np.ndarray[Any, Any]]":
+        """Tag -> int64 or float64, (step,); a masked array where rows lack the tag, since NaN is a value.
+
+        Args:
+            tags: which; none means all. ``_step``, ``_timestamp`` and ``_runtime`` are always there.
+
+        Raises:
+            MissingPackageError, RunFolderError: as ``read_columns``; this holds for all that follow.
+        """
+        return needs("frames", offer=lambda: numpy_arrays(self.read_columns(tags)))
+
+    def to_pandas(self, tags: Sequence[str] | None = None) -> "pd.DataFrame":
+        """A pandas DataFrame; ``NA`` where a row lacks a tag."""
+        return needs("pandas", offer=lambda: pandas_frame(self.read_columns(tags)))
+
+    def to_polars(self, tags: Sequence[str] | None = None) -> "pl.DataFrame":
+        """A polars DataFrame; null where a row lacks a tag."""
+        return needs("polars", offer=lambda: polars_frame(self.read_columns(tags)))
+
+    def to_arrow(self, tags: Sequence[str] | None = None) -> "pa.Table":
+        """An Arrow table; null where a row lacks a tag."""
+        return needs("arrow", offer=lambda: arrow_table(self.read_columns(tags)))
 
     def records(self) -> list[dict[str, Any]]:
         """Artifacts and media, as they were recorded."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from hackmatrix.tracking.bundles import MANIFEST, read_bundle, step_folder
 from hackmatrix.tracking.errors import DamagedCheckpointError
-from hackmatrix.tracking.journal import Readable, read_chunks
-from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_object, whole_lines
+from hackmatrix.tracking.journal import Readable, lines_of, read_chunks
+from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_object
 from hackmatrix.tracking.protocol import ArtifactRecord, ArtifactStore, Backend, MediaRecord, MediaWriter, Row
 from hackmatrix.tracking.run_folder import RunFolder, digest_file
 
@@ -68,8 +68,7 @@ def media_of(line: Mapping[str, Any]) -> MediaRecord:
 
 def read_records(path: Path, start: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
     """The whole lines of a records' journal between two bytes."""
-    for line in whole_lines(b"".join(read_chunks(path, start, end))):
-        yield decode_object(line)
+    yield from map(decode_object, lines_of(read_chunks(path, start, end)))
 
 
 def artifact_files(folder: RunFolder, place: str) -> dict[str, Path]:
