@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -200,12 +202,22 @@ def client_process() -> int:
     pytest.fail("the client has no process")
 
 
-# The client's threads end with a traceback, and nobody waits for its process.
+@pytest.fixture
+def client_that_dies() -> Iterator[None]:
+    """Goes before ``wandb_service``: what is left of the client complains here, not in a later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+# The client's threads end with a traceback.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the client's process is looked up in /proc")
 @pytest.mark.parametrize("noticed_by", ["write", "flush", "close", "open"])
-def test_a_client_whose_process_was_killed_is_started_anew(wandb_service, tmp_path, noticed_by) -> None:
+def test_a_client_whose_process_was_killed_is_started_anew(
+    client_that_dies, wandb_service, tmp_path, noticed_by
+) -> None:
     backend = WandbBackend()
     backend.open(info(tmp_path / "run"), CONFIG)
     backend.write(rows(0, 50))
@@ -229,7 +241,6 @@ def test_a_client_whose_process_was_killed_is_started_anew(wandb_service, tmp_pa
     again.write(rows(50, 100))
     assert again.close("finished", {}, 20.0) == 95
     assert steps(wandb_service) == list(range(0, 100, 5))
-    gc.collect()  # the killed process complains in this test, not in a later one
 
 
 def test_runs_of_one_process_do_not_end_each_other(wandb_service, tmp_path) -> None:

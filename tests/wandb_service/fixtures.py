@@ -1,5 +1,6 @@
 """The fixture ``wandb_service``: a service, and a client that is set to it; for a ``conftest.py`` to import."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +19,8 @@ def wandb_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     wandb = pytest.importorskip("wandb", reason="the package wandb is not installed")
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
+    # What pytest captures, it keeps: with an error of the client also the client.
+    monkeypatch.setattr(logging.getLogger("wandb"), "propagate", False)
     service = WandbService(tmp_path / "service").start()
     for name, value in client_environment(service, tmp_path / "client").items():
         monkeypatch.setenv(name, value)

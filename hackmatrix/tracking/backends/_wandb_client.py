@@ -156,7 +156,7 @@ def api() -> wandb.Api:
     """A new ``wandb.Api``, which sees news; one that was used before shows what it saw then."""
     reach()
     with translated():
-        return bounded(lambda: wandb.Api(timeout=API_S), API_S + 1, "asking W&B")
+        return bounded(lambda: wandb.Api(timeout=API_S), API_S + PROBE_S, "asking W&B")
 
 
 def default_entity(asked: wandb.Api) -> str:

@@ -86,10 +86,7 @@ class WandbBackend:
 
     def open(self, run: RunInfo, config: Config) -> int | None:
         """Start or resume the run. Offline, nothing is known of earlier attempts."""
-        if "finish_timeout" not in wandb.Settings.model_fields:
-            raise BackendSetupError(
-                f"wandb {wandb.__version__} is too old; run `pip install -U 'hackmatrix[wandb]'`"
-            )
+        client.check()
         self._info, self._config = run, config
         self._mode = self._mode_now()
         return client.with_living_client(self._open)
