@@ -1,0 +1,194 @@
+"""A journal as NumPy columns, decoded in bulk: a million rows in about a second."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from hackmatrix.tracking.errors import RunFolderError
+from hackmatrix.tracking.journal import read_chunks, scan
+from hackmatrix.tracking.lines import NONFINITE, RUNTIME, STEP, TIMESTAMP, parse_nonfinite
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
+    Bools: TypeAlias = NDArray[np.bool_]
+
+_BLOCK = 4 << 20  # bytes decoded at once: the objects of one block are all that lives beside the columns
+_OWN = (STEP, TIMESTAMP, RUNTIME)
+
+
+class Column(NamedTuple):
+    """One tag over the rows of a run.
+
+    Attributes:
+        values: (row,) int64 where every value is an integer that fits, else float64.
+        present: (row,) whether the row has the tag; none: every row has it. NaN is a value, not an absence.
+    """
+
+    values: "Numbers"
+    present: "Bools | None"
+
+
+def read_columns(path: Path, tags: Sequence[str] | None, *, fold: bool = True) -> dict[str, Column]:
+    """Tag -> column, led by ``_step``, ``_timestamp`` and ``_runtime``, up to the last whole line.
+
+    Args:
+        path: the journal.
+        tags: which; none means all, in the order in which they first came. Naming them is twice as fast.
+        fold: one row for each step; else one for each line.
+
+    Raises:
+        RunFolderError: a line is no row.
+    """
+    blocks = _all_tags if tags is None else _named_tags(tags)
+    parts: dict[str, _Parts] = {tag: _Parts() for tag in (*_OWN, *(tags or ()))}
+    rows = 0
+    for lines in _blocks(path):
+        try:
+            found = blocks(lines)
+            for tag, values in found.items():
+                parts.setdefault(tag, _Parts()).add(rows, values)
+        except (ValueError, KeyError) as problem:  # msgspec's errors are ValueErrors
+            raise _damaged(path) from problem
+        rows += len(found[STEP])
+    columns = {tag: part.joined(rows) for tag, part in parts.items()}
+    return _folded(columns) if fold else columns
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Whole lines, up to where the file ended when it was opened."""
+    size = path.stat().st_size if path.exists() else 0
+    rest = b""
+    for chunk in read_chunks(path, 0, size, _BLOCK):
+        data = rest + chunk
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        if end:
+            yield data[:end]
+
+
+def _damaged(path: Path) -> RunFolderError:
+    sound = scan(read_chunks(path))
+    return RunFolderError(
+        f"{path} is damaged at byte {sound.size}, after {sound.lines} rows; "
+        f"see hackmatrix-runs verify {path.parent}"
+    )
+
+
+def _all_tags(lines: bytes) -> dict[str, list[Any]]:
+    """Every tag of a block's rows; None where a row lacks it."""
+    import msgspec.json
+
+    rows = msgspec.json.Decoder(dict[str, Any]).decode_lines(lines)
+    tags = dict.fromkeys(tag for keys in dict.fromkeys(map(tuple, rows)) for tag in keys)
+    own = {tag: [row[tag] for row in rows] for tag in _OWN}
+    if tags.pop(NONFINITE, 0) is None:
+        for row in rows:
+            if NONFINITE in row:
+                row.update(parse_nonfinite(row[NONFINITE]))
+    return own | {tag: [row.get(tag) for row in rows] for tag in tags if tag not in own}
+
+
+def _named_tags(tags: Sequence[str]) -> Callable[[bytes], dict[str, list[Any]]]:
+    """A decoder that makes no object for what was not asked for."""
+    from operator import attrgetter  # noqa: PLC0415 - keeps the package's import light
+
+    import msgspec
+
+    names = {f"tag_{index}": tag for index, tag in enumerate(tags)}
+    kind = msgspec.defstruct(
+        "NamedTags",
+        [
+            ("step", int),
+            ("timestamp", float),
+            ("runtime", float),
+            ("nonfinite", str | None, None),
+            *((name, int | float | None, None) for name in names),
+        ],
+        rename={
+            "step": STEP, "timestamp": TIMESTAMP, "runtime": RUNTIME, "nonfinite": NONFINITE, **names,
+        },
+        gc=False,
+    )  # fmt: skip
+    decoder = msgspec.json.Decoder(kind)
+    fields = {STEP: "step", TIMESTAMP: "timestamp", RUNTIME: "runtime", **{t: n for n, t in names.items()}}
+
+    def decode(lines: bytes) -> dict[str, list[Any]]:
+        rows = decoder.decode_lines(lines)
+        for row in rows:
+            if row.nonfinite is not None:
+                for tag, value in parse_nonfinite(row.nonfinite).items():
+                    if tag in fields:
+                        setattr(row, fields[tag], value)
+        return {tag: list(map(attrgetter(name), rows)) for tag, name in fields.items()}
+
+    return decode
+
+
+@dataclass
+class _Parts:
+    """A column as its blocks come in."""
+
+    blocks: "list[tuple[int, Numbers, Bools | None]]" = field(default_factory=list)
+
+    def add(self, start: int, values: list[Any]) -> None:
+        import numpy as np
+
+        kinds = set(map(type, values))
+        present = None
+        if type(None) in kinds:
+            present = np.array([value is not None for value in values])
+            values = [0 if value is None else value for value in values]
+            kinds.discard(type(None))
+        if not kinds <= {int, float}:
+            raise ValueError("a value is no number")
+        self.blocks.append((start, _numbers(values, whole=kinds <= {int}), present))
+
+    def joined(self, rows: int) -> Column:
+        """One array; rows of blocks without the tag lack it."""
+        import numpy as np
+
+        whole = all(values.dtype.kind == "i" for _, values, _ in self.blocks)
+        values = np.zeros(rows, np.int64 if whole and self.blocks else np.float64)
+        present = np.zeros(rows, np.bool_)
+        for start, block, here in self.blocks:
+            values[start : start + len(block)] = block
+            present[start : start + len(block)] = True if here is None else here
+        return Column(values, None if present.all() else present)
+
+
+def _numbers(values: list[Any], *, whole: bool) -> "Numbers":
+    import numpy as np
+
+    if whole:
+        try:
+            return np.array(values, np.int64)
+        except OverflowError:
+            pass  # beyond 64 bits: rounded
+    return np.array(values, np.float64)
+
+
+def _folded(columns: dict[str, Column]) -> dict[str, Column]:
+    """The rows of a step as one: tags do not repeat in it, and the clock is that of its last row."""
+    import numpy as np
+
+    steps = columns[STEP].values
+    first = np.concatenate([[True], steps[1:] != steps[:-1]]) if len(steps) else np.zeros(0, np.bool_)
+    if first.all():
+        return columns
+    last = np.concatenate([first[1:], [True]])
+    group = np.cumsum(first) - 1
+    folded = {}
+    for tag, (values, present) in columns.items():
+        if tag in _OWN:
+            folded[tag] = Column(values[last], None)
+            continue
+        here = np.ones(len(values), np.bool_) if present is None else present
+        into = np.zeros(group[-1] + 1, values.dtype)
+        held = np.zeros(group[-1] + 1, np.bool_)
+        into[group[here]], held[group[here]] = values[here], True
+        folded[tag] = Column(into, None if held.all() else held)
+    return folded
