@@ -91,11 +91,11 @@ def test_an_unknown_name_gets_the_nearest_and_the_known():
     with pytest.raises(UnknownBackendError) as caught:
         load_backend("tensorbord")
     assert str(caught.value) == (
-        "no tracker named 'tensorbord'. Did you mean 'tensorboard'? Known: jsonl, null, tensorboard, wandb."
+        "no tracker named 'tensorbord'. Did you mean 'tensorboard'? Known: jsonl, mirror, null, tensorboard, wandb."
     )
     with pytest.raises(UnknownBackendError) as caught:
         make_backend("zzz")
-    assert str(caught.value) == "no tracker named 'zzz'. Known: jsonl, null, tensorboard, wandb."
+    assert str(caught.value) == "no tracker named 'zzz'. Known: jsonl, mirror, null, tensorboard, wandb."
 
 
 @pytest.mark.parametrize("word", ["jsonl", "null"])
@@ -219,7 +219,7 @@ def test_names_are_listed(given, names):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("", "'' names no tracker; known: jsonl, null, tensorboard, wandb"),
+        ("", "'' names no tracker; known: jsonl, mirror, null, tensorboard, wandb"),
         ("wandb,", "names no tracker"),
         ([], "names no tracker"),
         ([None], "expected names such as 'wandb,tensorboard'"),

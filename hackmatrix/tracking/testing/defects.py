@@ -31,7 +31,9 @@ def _drain_lies() -> AbstractContextManager[None]:
 def _journal_is_not_cut() -> AbstractContextManager[None]:
     """A resumed run appends behind the rows of the attempt before."""
     code = "from hackmatrix.tracking import opening; opening.restore = lambda *rest: []\n"
-    return _replace(killing, "PROGRAM", code + killing.PROGRAM)
+    # With one checkpoint at the beginning every kill leaves rows behind it.
+    program = killing.PROGRAM.replace('step % arguments["every"] == 0', "step == 0")
+    return _replace(killing, "PROGRAM", code + program)
 
 
 def _torn_tail_is_kept() -> AbstractContextManager[None]:
