@@ -103,7 +103,7 @@ def test_every_other_cell_has_one_pickup(boards):
         ]
         assert cells == expected
         for one in plain:
-            assert sorted([one["credits"], one["energy"]])[0] == 0
+            assert min(one["credits"], one["energy"]) == 0
             assert 1 <= one["credits"] + one["energy"] <= 3
 
 

@@ -1,0 +1,237 @@
+"""The functions under `jit` and `vmap`, nested, and without either; with any kind of key."""
+
+from random import Random
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from boards import complete, host_state
+from random_positions import random_position
+
+import hackmatrix.jax_env as game
+from hackmatrix.jax_env import EnvParams, HackMatrix, batching, walls
+
+SIZE = 12
+FURNISHED = EnvParams(furnished_start=True)
+
+
+def same(one, other):
+    """Are two trees of arrays equal, types included."""
+    leaves, others = jax.tree.leaves(one), jax.tree.leaves(other)
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for leaf, other_leaf in zip(leaves, others, strict=True):
+        assert leaf.dtype == other_leaf.dtype
+        np.testing.assert_array_equal(np.asarray(leaf), np.asarray(other_leaf))
+    return True
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """(keys, states, actions) of positions set up by hand, actions legal and not."""
+    random = Random(11)
+    positions = [random_position(random) for _ in range(SIZE)]
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[host_state(one) for one in positions])
+    actions = jnp.array([0, 1, 2, 3, 4, 4, 8, 9, 10, 21, 14, 40], jnp.int32)
+    return jax.random.split(jax.random.key(5), SIZE), states, actions
+
+
+@pytest.fixture(scope="module")
+def stepped(batch):
+    """The batch stepped under `jit` of `vmap`."""
+    return jax.jit(jax.vmap(game.step))(*batch)
+
+
+def one_of(tree, index):
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def test_vmap_is_a_loop(batch, stepped):
+    for index in range(SIZE):
+        assert same(game.step(*one_of(batch, index)), one_of(stepped, index))
+
+
+def test_vmap_of_vmap(batch, stepped):
+    def folded(tree):
+        return jax.tree.map(lambda leaf: leaf.reshape(3, SIZE // 3, *leaf.shape[1:]), tree)
+
+    assert same(jax.jit(jax.vmap(jax.vmap(game.step)))(*folded(batch)), folded(stepped))
+    masks = jax.vmap(jax.vmap(game.action_mask))(folded(batch[1]))
+    assert same(masks, folded(jax.vmap(game.action_mask)(batch[1])))
+
+
+def test_vmap_over_some_of_the_arguments(batch):
+    keys, states, _ = batch
+    over_keys = jax.vmap(game.step, in_axes=(0, None, None))(keys, one_of(states, 3), 4)
+    for index in range(SIZE):
+        assert same(one_of(over_keys, index), game.step(keys[index], one_of(states, 3), 4))
+
+
+def test_jit_is_no_jit(batch, stepped):
+    """Operation by operation, with the conditionals of the walls taken in Python."""
+    for index in (4, 6, 8):
+        with jax.disable_jit():
+            plain = game.step(*one_of(batch, index))
+        assert same(plain[1], one_of(stepped, index)[1])
+        np.testing.assert_allclose(plain[2], stepped[2][index], rtol=1e-6)
+
+
+def test_step_under_scan_of_vmap(batch):
+    keys, states, _ = batch
+
+    def play(states, action):
+        return jax.vmap(game.step, in_axes=(0, 0, None))(keys, states, action)[1], None
+
+    actions = jnp.array([0, 3, 10])
+    scanned, _ = jax.lax.scan(play, states, actions)
+    looped = states
+    for action in actions:
+        looped, _ = play(looped, action)
+    assert same(scanned, looped)
+
+
+def test_without_walls_the_results_are_the_same(batch, stepped, monkeypatch):
+    """As on a backend that needs no walls: the phases are called plainly."""
+    monkeypatch.setattr(walls.jax, "default_backend", lambda: "elsewhere")
+    without = jax.jit(jax.vmap(batching.per_environment(game.env.batch_step)))
+    keys, states, actions = batch
+    compact, state, reward, done, _ = without(jax.random.key_data(keys), states, actions)
+    assert same(state, stepped[1])
+    np.testing.assert_allclose(reward, stepped[2], rtol=1e-6)
+    assert same(done, stepped[3])
+    monkeypatch.undo()
+    assert same(game.expand_observation(compact), jax.vmap(game.flatten_observation)(stepped[0]))
+
+
+@pytest.mark.parametrize("action", [4, np.int64(4), np.uint8(4), jnp.int32(4), jnp.uint32(4)])
+def test_any_integer_is_an_action(batch, action):
+    keys, states, _ = batch
+    assert same(game.step(keys[4], one_of(states, 4), action), game.step(keys[4], one_of(states, 4), 4))
+
+
+def test_typed_and_raw_keys_are_the_same_key():
+    state = game.state_from_dict({"exit": [0, 1]})
+    typed = game.step(jax.random.key(9), state, 3)
+    raw = game.step(jax.random.PRNGKey(9), state, 3)
+    assert same(typed, raw)
+    assert same(game.reset(jax.random.key(9), FURNISHED), game.reset(jax.random.PRNGKey(9), FURNISHED))
+
+
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+def test_other_key_types_are_taken(implementation):
+    state = game.state_from_dict({"exit": [0, 1]})
+    states = [game.step(jax.random.key(seed, impl=implementation), state, 3)[1] for seed in (1, 2)]
+    assert complete(game.state_to_dict(states[0])) != complete(game.state_to_dict(states[1]))
+
+
+def test_equal_inputs_give_equal_outputs(batch, stepped):
+    assert same(jax.jit(jax.vmap(game.step))(*batch), stepped)
+
+
+def test_params(batch):
+    key = batch[0][0]
+    assert same(game.reset(key), game.reset(key, EnvParams()))
+    assert same(game.step(key, one_of(batch[1], 0), 0), game.step(key, one_of(batch[1], 0), 0, FURNISHED))
+    assert hash(FURNISHED) == hash(EnvParams(furnished_start=True))
+    assert same(jax.jit(game.reset)(key, FURNISHED), game.reset(key, FURNISHED))
+    assert same(
+        jax.vmap(game.reset, in_axes=(0, None))(batch[0], FURNISHED)[1],
+        jax.vmap(lambda key: game.reset(key, FURNISHED))(batch[0])[1],
+    )
+    with pytest.raises(AttributeError):
+        FURNISHED.furnished_start = False
+
+
+def test_a_furnished_start():
+    board = game.state_to_dict(game.reset(jax.random.key(2), FURNISHED)[1])
+    assert (board["stage"], board["turn"], board["player"]) == (1, 0, complete({})["player"])
+    assert len(board["transmissions"]) == 1
+    assert 5 <= len(board["blocks"]) <= 11
+    assert board["exit"] in ([0, 5], [5, 0], [5, 5])
+
+
+def test_observe_gives_what_step_returned(batch, stepped):
+    assert same(jax.vmap(game.observe)(stepped[1]), stepped[0])
+
+
+def test_strict_callers_are_served(batch, stepped):
+    """Whatever a caller forbids in its own code, the rules may broadcast and promote."""
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"), jax.debug_key_reuse(True):
+        assert same(jax.jit(lambda *given: jax.vmap(game.step)(*given))(*batch)[1], stepped[1])
+
+
+class TestHackMatrix:
+    """The object, for code that expects one."""
+
+    env = HackMatrix()
+
+    def test_it_is_the_functions_with_flat_observations(self, batch):
+        key, state, action = one_of(batch, 4)
+        obs, *rest = self.env.step(key, state, action, self.env.default_params)
+        expected_obs, *expected = game.step(key, state, action)
+        assert same(rest, expected)
+        assert same(obs, game.flatten_observation(expected_obs))
+        obs, state = self.env.reset(key, FURNISHED)
+        assert same((obs, state), (game.flatten_observation(game.observe(state)), game.reset(key, FURNISHED)[1]))
+        assert same(self.env.get_action_mask(state), game.action_mask(state))
+
+    def test_spaces(self):
+        space = self.env.observation_space(self.env.default_params)
+        assert (space.shape, space.dtype, space.low, space.high) == ((1545,), jnp.float32, 0, np.inf)
+        actions = self.env.action_space(self.env.default_params)
+        assert (actions.n, actions.shape, actions.dtype) == (28, (), jnp.int32)
+        assert self.env.num_actions == 28
+
+    def test_log_columns_can_be_read_of_every_step(self, batch, stepped):
+        actions, info = batch[2], stepped[4]
+        columns = {
+            tag: np.asarray(info[source] if isinstance(source, str) else source(actions, info))
+            for tag, (source, _) in self.env.log_columns.items()
+        }
+        assert all(column.shape == (SIZE,) for column in columns.values())
+        assert {f"reward/{name}" for name in game.REWARD_PARTS} <= set(columns)
+        assert columns["actions/move_frac"].tolist() == [True] * 4 + [False] * 8
+        assert columns["actions/siphon_frac"].sum() == 2
+        assert columns["actions/program_frac"].sum() == 5  # 40 is none
+        assert {reduction for _, reduction in self.env.log_columns.values()} == {"mean", "max", "episode_mean"}
+
+
+class TestBatched:
+    """Many games at once."""
+
+    def test_a_step_is_the_public_step_with_a_compact_observation(self, batch, stepped):
+        compact, *rest = HackMatrix().batched().step(*batch)
+        assert (compact.shape, compact.dtype) == ((SIZE, 83), jnp.uint32)
+        assert same(tuple(rest), stepped[1:])
+        assert same(HackMatrix().expand_observation(compact), jax.vmap(game.flatten_observation)(stepped[0]))
+
+    def test_the_mask(self, batch):
+        assert same(HackMatrix().batched().action_mask(batch[1]), jax.vmap(game.action_mask)(batch[1]))
+
+    @pytest.mark.parametrize("params", [EnvParams(), FURNISHED])
+    def test_reset_where(self, batch, params):
+        keys, states, _ = batch
+        games = HackMatrix().batched(params)
+        compact = jax.vmap(game.env.step_compact)(keys, states, jnp.full(SIZE, -1))[0]
+        ended = jnp.arange(SIZE) % 3 == 0
+        new_compact, new_states = games.reset_where(ended, keys, compact, states)
+        fresh = games.reset(keys)
+        for index in range(SIZE):
+            expected = one_of(fresh, index) if ended[index] else (compact[index], one_of(states, index))
+            assert same((new_compact[index], one_of(new_states, index)), expected)
+
+    def test_expanding_keeps_leading_axes(self, batch):
+        compact, _ = HackMatrix().batched(FURNISHED).reset(batch[0])
+        folded = game.expand_observation(compact.reshape(3, 4, 83))
+        assert same(folded.reshape(SIZE, 1545), game.expand_observation(compact))
+        assert same(game.expand_observation(compact[0]), game.expand_observation(compact)[0])
+
+    def test_networks_may_be_differentiated_behind_it(self, batch):
+        compact, _ = HackMatrix().batched(FURNISHED).reset(batch[0])
+
+        def loss(weight):
+            return jnp.sum((game.expand_observation(compact) @ weight) ** 2)
+
+        flat = game.expand_observation(compact)
+        weight = jnp.ones(1545)
+        np.testing.assert_allclose(jax.jit(jax.grad(loss))(weight), 2 * flat.T @ (flat @ weight), rtol=1e-4)
