@@ -169,7 +169,7 @@ class JournalTracker:
                     keep=keep, upload=upload,
                 )  # fmt: skip
             with self._order:
-                self._writer.put(lambda: line, rows=0)
+                self._writer.put(lambda: line)
             self._artifacts.prune(name, keep)
 
     def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
@@ -189,7 +189,7 @@ class JournalTracker:
         with self._order:
             self._check_open()
             self._steps.check_step(step)
-            self._writer.put(lambda: media_line(make()), rows=0)
+            self._writer.put(lambda: media_line(make()))
 
     # The end.
 

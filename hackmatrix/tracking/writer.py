@@ -39,7 +39,6 @@ class Writer:
         published: called after each write, e.g. to tell followers.
 
     Attributes:
-        dropped: rows that were given up because the queue was full.
         absent: values that could not be converted and are missing from their rows.
         lost: why nothing is written any more; none as long as all is well.
     """
@@ -60,15 +59,17 @@ class Writer:
         self._queue: deque[Any] = deque()
         self._bound, self._on_full, self._fsync = queue_rows, on_full, fsync
         self._still_ours, self._published = still_ours, published
-        self._waiting_rows = 0
+        # Each counter has one side that changes it: callers count what was said, the thread what was written.
+        self._said = self._said_rows = self._written = self._written_rows = 0
+        self._stuck_at: int | None = None  # what was written when a full queue had waited in vain
         self._batch: list[bytes] = []  # lines of the two journals which the disk has not taken yet
-        self._said = self._written = 0
+        self._in_batch = (0, 0, 0)  # items, rows that they were counted as, lines
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._asleep = self._closing = self._refusing = False
+        self._asleep = self._closing = self._given_up = self._refusing = False
         self._turned = threading.Condition()
         self._told: set[str] = set()
-        self.dropped = self.absent = self.rows = 0
+        self._dropped = self.absent = self.rows = 0
         self.lost: str | None = None
         self._thread = threading.Thread(target=self._run, name="hackmatrix-writer", daemon=True)
         self._thread.start()
@@ -76,35 +77,41 @@ class Writer:
     # The caller's side: called under the tracker's lock, so that order is the order of calls.
 
     def put(self, item: RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
-        """Queue an item of that many rows."""
-        if self._waiting_rows + rows > self._bound and not self._room(rows):
-            self.dropped += rows
+        """Queue an item of that many rows; a record counts as one."""
+        waiting = self._said_rows - self._written_rows + rows
+        if waiting > self._bound and not self._room(rows):
+            self._dropped += rows
             self._tell_once(
                 "full", "the queue of rows is full: rows are dropped, and counted in the final report"
             )
             return
-        self._waiting_rows += rows
+        self._said_rows += rows
         self._said += 1
         self._queue.append(item)
-        if self._asleep or self._waiting_rows * 2 > self._bound:
+        if self._asleep or waiting * 2 > self._bound:
             self._awaken()
 
     def _room(self, rows: int) -> bool:
-        """Wait for room as long as the writer makes progress."""
-        if rows > self._bound:
-            return not self._queue  # a series larger than the queue passes alone
+        """Wait for room as long as the writer makes progress; a series larger than the queue passes alone."""
+        wanted = min(rows, self._bound)
         written, since = self._written, time.monotonic()
-        while self._on_full == "wait" and not self._refusing and self.lost is None:
-            if self._waiting_rows + rows <= self._bound:
-                return True
+        while self._said_rows - self._written_rows + wanted > self._bound:
+            if self._on_full == "drop" or self._refusing or self.lost is not None:
+                return False
             if self._written != written:
                 written, since = self._written, time.monotonic()
-            elif time.monotonic() - since > _STALL_S:
+            elif written == self._stuck_at or time.monotonic() - since > _STALL_S:
+                self._stuck_at = written  # so that the next row does not wait as long again
                 return False
             self._awaken()
             with self._turned:
                 self._turned.wait(0.01)
-        return self._waiting_rows + rows <= self._bound
+        return True
+
+    @property
+    def dropped(self) -> int:
+        """Rows that were given up because the queue was full, or at the end because they could not be written."""
+        return self._dropped + (self._said_rows - self._written_rows if self._given_up else 0)
 
     def _awaken(self) -> None:
         self._asleep = False
@@ -124,34 +131,38 @@ class Writer:
         return True
 
     def close(self, deadline: float) -> bool:
-        """Write what is left and end the thread; false if something could not be written."""
+        """Write what is left and end the thread, for good; false if something could not be written."""
         self._closing = True
         done = self.drain(deadline)
+        self._given_up = True
         self._awaken()
         self._thread.join(max(0.1, deadline - time.monotonic()))
-        self.dropped += self._waiting_rows
-        if not self._thread.is_alive():
+        if not self.is_alive():
             for journal in self._journals:
                 journal.close()
         return done
+
+    def is_alive(self) -> bool:
+        """Whether the thread may still write; after ``close`` only while a disk or a device hangs."""
+        return self._thread.is_alive()
 
     # The thread.
 
     def _run(self) -> None:
         quiet_since = synced_at = time.monotonic()
         while True:
-            closing = self._closing  # read before the turn: what was said before it is then written
             wrote = self._turn()
-            if time.monotonic() - synced_at >= 1.0:
+            now = time.monotonic()
+            if now - synced_at >= 1.0:
                 self._sync()
-                synced_at = time.monotonic()
-            if wrote:
-                quiet_since = time.monotonic()
-                continue
-            if closing:
+                synced_at = now
+            if self._given_up or self.lost is not None or (self._closing and self._said == self._written):
                 self._sync()
                 return
-            self._sleep(quiet_since)
+            if wrote:
+                quiet_since = now
+            else:
+                self._sleep(quiet_since)
 
     def _sleep(self, quiet_since: float) -> None:
         if time.monotonic() - quiet_since < _BUSY_S or self._refusing:
@@ -169,8 +180,10 @@ class Writer:
             rows, records, taken, said = self._take()
             if not said:
                 return False
-            self._batch = [encode_objects(records), encode_rows(rows)]
+            self._batch = [b"".join(records), encode_rows(rows)]
             self._in_batch = (said, taken, len(rows))
+        if self._given_up:  # while a value was waited for
+            return False
         if not self._still_ours():
             self.lost = (
                 "another process took the run over (its lock file was replaced): nothing more is written here"
@@ -194,7 +207,7 @@ class Writer:
             _log.warning("the disk takes rows again; nothing that was kept is lost")
         said, taken, rows_written = self._in_batch
         self._batch = []
-        self._waiting_rows -= taken
+        self._written_rows += taken
         self._written += said
         self.rows += rows_written
         self._published()
@@ -202,10 +215,10 @@ class Writer:
             self._turned.notify_all()
         return True
 
-    def _take(self) -> tuple[list[Row], list[dict[str, Any]], int, int]:
+    def _take(self) -> tuple[list[Row], list[bytes], int, int]:
         """Rows and records of the items at the head; stops before one that is still being computed."""
         rows: list[Row] = []
-        records: list[dict[str, Any]] = []
+        records: list[bytes] = []
         taken = said = 0
         while self._queue and len(rows) < _BATCH_ROWS:
             item = self._queue[0]
@@ -214,6 +227,7 @@ class Writer:
             self._queue.popleft()
             said += 1
             if not isinstance(item, tuple):
+                taken += 1
                 self._guard("a record", partial(_append_record, records, item))
             elif isinstance(item[0], Series):
                 taken += len(item[0].steps)
@@ -247,7 +261,7 @@ class Writer:
             try:
                 journal.sync()
             except OSError as problem:
-                self._tell_once("fsync", f"the disk cannot make rows safe ({problem})")
+                self._tell_once("fsync", f"the disk cannot make rows safe ({problem}); it is tried again")
 
     def _tell_once(self, cause: str, message: str) -> None:
         if cause not in self._told:
@@ -255,8 +269,8 @@ class Writer:
             _log.warning("%s", message)
 
 
-def _append_record(records: list[dict[str, Any]], make: RecordItem) -> None:
-    records.append(make())
+def _append_record(records: list[bytes], make: RecordItem) -> None:
+    records.append(encode_objects([make()]))
 
 
 def _set_number(numbers: dict[str, Number], tag: str, value: Any) -> None:
