@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hackmatrix.purejaxrl.config import TrainConfig
+from hackmatrix.tracking.options import nearest
+
+_LONGEST_MESSAGE = 300
 
 EXIT_CODES = """
 exit codes:
@@ -37,7 +40,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
     A wrong command line ends the program with one sentence and exit code 2.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="train_purejaxrl.py",
         description="Train PPO in compiled chunks, tracked so that a run outlives its machine.",
         epilog=EPILOG,
@@ -54,6 +57,19 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if contradiction:
         parser.error(contradiction)
     return args
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says one sentence instead of every flag there is, and which flag was meant."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        """End the program."""
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}... (shortened)"
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message and unknown.startswith("-"):
+            message += nearest(unknown.split()[0].partition("=")[0], list(self._option_string_actions))
+        self.exit(2, f"error: {message.rstrip('.')}; --help shows every flag\n".replace("?;", "?"))
 
 
 def _add_tracking(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +129,7 @@ def _add_saving(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--save-interval-minutes",
-        type=float,
+        type=_number,
         default=10.0,
         metavar="MINUTES",
         help="save after so many minutes, at the end of a chunk; default 10",
@@ -164,7 +180,14 @@ def _reader(kind: Any) -> Any:
         kind = next(each for each in inner if each is not type(None))
     if kind is int:
         return _count
-    return float if kind is float else str
+    return _number if kind is float else str
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number") from None
 
 
 def _count(text: str) -> int:
@@ -237,4 +260,5 @@ def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         f"--save-interval {interval}: give at least 1, or leave it out",
     )
     yield not minutes > 0, f"--save-interval-minutes {minutes}: give a number above 0"
+    yield args.checkpoint_dir == "", "--checkpoint-dir is empty; give a folder, or leave it out"
     yield args.keep < 1, f"--keep {args.keep}: keep at least 1 checkpoint, from which the run can go on"

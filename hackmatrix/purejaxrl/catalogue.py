@@ -40,7 +40,12 @@ def _make_gymnax(name: str) -> Environment:
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=3) or known
         raise ConfigError(f"env = {name!r}: Gymnax has no {wanted!r}; {', '.join(near)} would do")
-    env, params = gymnax.make(wanted)
+    try:
+        env, params = gymnax.make(wanted)
+    except OSError as error:
+        raise ConfigError(
+            f"env = {name!r} fetches what it needs from the network, which failed: {error}"
+        ) from error
     try:
         return Environment(env, params, name=name)
     except TypeError as error:
