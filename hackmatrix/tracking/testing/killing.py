@@ -36,7 +36,8 @@ for step in range(start, arguments["rows"]):
         state = tracker.run.folder / "checkpoints" / "tmp-state"
         state.mkdir(parents=True, exist_ok=True)
         (state / "state.txt").write_text(str(step))
-        tracker.log_artifact(state, name="checkpoint", step=step, keep=2, with_journal=True, upload=False)
+        tracker.log_artifact(state, name="checkpoint", step=step, keep=2, with_journal=True,
+                             upload=arguments.get("upload", False))
     if arguments["name"] == "jsonl":
         tracker.flush(1)  # so that a kill leaves rows behind the checkpoint
     time.sleep(arguments["pause"])
