@@ -163,8 +163,8 @@ def main() -> int:
         figures = chaos(
             args.trackers, args.kills, args.seed, Path(name), 1.5 if "wandb" not in args.trackers else 3.0
         )
-    print(figures)
-    print(*figures.differences, sep="\n")
+    sys.stdout.write(f"{figures}\n")
+    sys.stdout.writelines(f"{difference}\n" for difference in figures.differences)
     return 1 if figures.differences else 0
 
 

@@ -118,7 +118,7 @@ def test_a_server_that_never_comes_back_stops_nothing_and_the_told_command_deliv
 ) -> None:
     script = on_a_machine(tmp_path / "machine", wandb_service)
     process = script.start(*COMMAND, "--run-name", "mine")
-    wait_for(lambda: (script.runs / "mine" / "metrics.jsonl").exists(), process)
+    wait_for((script.runs / "mine" / "metrics.jsonl").exists, process)
     wandb_service.stop()
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, out + err

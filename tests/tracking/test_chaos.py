@@ -8,7 +8,7 @@ pytest.importorskip("tensorboardX", reason="needs hackmatrix[tensorboard]")
 pytest.importorskip("tensorboard", reason="needs TensorBoard's own reader")
 pytest.importorskip("wandb", reason="needs hackmatrix[wandb]")
 
-from tests.chaos import chaos  # noqa: E402 - after the skips
+from tests.chaos import chaos
 
 
 def test_a_dozen_kills_leave_each_step_once_in_the_journal_and_in_tensorboard(tmp_path: Path) -> None:
