@@ -6,19 +6,22 @@
         step-40/            what the caller saved, run.json, manifest.json
         pieces/             the journals in pieces that never change: a piece is uploaded once
 
-The manifest is written last, by rename: without it there is no checkpoint.
+A checkpoint appears by one rename, whole, with a manifest that names every file and its checksum: a folder without
+one is no checkpoint.
 """
 
+import contextlib
 import json
+import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hackmatrix.tracking.errors import DamagedCheckpointError
 from hackmatrix.tracking.journal import read_chunks, scan
-from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder, write_whole
+from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_file, sync_folder, write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -54,15 +57,31 @@ def read_bundle(checkpoints: Path, step: int) -> Bundle:
                 f"checkpoint {step} has format {found['format']!r}, this version reads {FORMAT}; "
                 "read it with the version that wrote it"
             )
-        return Bundle(
+        bundle = Bundle(
             found["step"], found["run_uid"], found["files"], tuple(found["metrics"]), tuple(found["records"])
         )
+        if bundle.step != step or not text.endswith(b"}\n"):
+            raise ValueError("it is cut short, or another step's")
+        for name in (*bundle.files, *bundle.metrics, *bundle.records):
+            _check_place(name, step)
+        if not bundle.files.keys() >= {*bundle.metrics, *bundle.records}:
+            raise ValueError("a piece has no checksum")
+        return bundle  # noqa: TRY300 - an else branch would stand far from what it belongs to
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         if isinstance(problem, DamagedCheckpointError):
             raise
         raise DamagedCheckpointError(
             f"the manifest of checkpoint {step} is damaged: {problem!r}"
         ) from problem
+
+
+def _check_place(name: str, step: int) -> None:
+    """A fetched manifest must not lead out of ``checkpoints/``."""
+    folder, *rest = name.split("/")
+    if folder not in ("pieces", step_folder(step)) or not rest or {"", ".", ".."}.intersection(rest):
+        raise ValueError(f"{name!r} is no file of it")
+    if "\\" in name or ":" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name on every system")
 
 
 def verify_bundle(checkpoints: Path, bundle: Bundle) -> None:
@@ -97,11 +116,23 @@ def newest_whole(checkpoints: Path, upto: int | None = None) -> tuple[Bundle | N
         try:
             bundle = read_bundle(checkpoints, step)
             verify_bundle(checkpoints, bundle)
-        except DamagedCheckpointError as problem:
-            problems.append(str(problem))
+        except (DamagedCheckpointError, OSError) as problem:
+            problems.append(f"checkpoint {step}: {problem}")
         else:
             return bundle, problems
     return None, problems
+
+
+def _closed_files(source: Path, name: str) -> dict[str, str]:
+    """The checksums of a folder's files, each made safe: what is pruned for this one must not be missed."""
+    files = {}
+    for path in sorted(source.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+        elif path != source / MANIFEST:
+            files[f"{name}/{path.relative_to(source).as_posix()}"] = digest_file(path)
+            sync_file(path)
+    return files
 
 
 class BundleMaker:
@@ -142,35 +173,40 @@ class BundleMaker:
         self._close_piece("metrics", self._folder.metrics, step, sizes["metrics"])
         self._close_piece("records", self._folder.records, step, sizes["records"])
         write_whole(source / "run.json", (json.dumps(identity, indent=1) + "\n").encode())
-        place = self._folder.checkpoints / step_folder(step)
-        if place.exists():  # a checkpoint of this step that was never completed, or is taken again
-            shutil.rmtree(place)
-        source.replace(place)
-        sync_folder(place.parent)
-        files = {
-            path.relative_to(self._folder.checkpoints).as_posix(): digest_file(path)
-            for path in sorted(place.rglob("*"))
-            if path.is_file()
-        }
         bundle = Bundle(
             step,
             identity["uid"],
-            {**files, **self._digests},
+            {**_closed_files(source, step_folder(step)), **self._digests},
             tuple(self._pieces["metrics"]),
             tuple(self._pieces["records"]),
         )
         manifest = {"format": FORMAT, **bundle._asdict(), "written": time.time()}
-        write_whole(place / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        write_whole(source / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        self._move_into_place(source, step)
         return bundle
+
+    def _move_into_place(self, source: Path, step: int) -> None:
+        place = self._folder.checkpoints / step_folder(step)
+        earlier = self._folder.checkpoints / f"tmp-replaced-{step}"  # a checkpoint that is taken again
+        shutil.rmtree(earlier, ignore_errors=True)
+        if place.exists():
+            place.replace(earlier)
+        try:
+            source.replace(place)
+        except OSError:
+            with contextlib.suppress(OSError):
+                earlier.replace(place)
+            raise
+        sync_folder(place.parent)
+        shutil.rmtree(earlier, ignore_errors=True)
 
     def _close_piece(self, kind: str, journal: Path, step: int, size: int) -> None:
         start = self._ends[kind]
         extent = scan(read_chunks(journal, start, size), upto=step, ordered=kind == "metrics")
         if not extent.size:
             return
-        data = b"".join(read_chunks(journal, start, start + extent.size))
         temporary = self._folder.pieces / f".{kind}.tmp"
-        write_whole(temporary, data)
+        write_whole(temporary, read_chunks(journal, start, start + extent.size))
         digest = digest_file(temporary)
         name = f"pieces/{kind}-{len(self._pieces[kind]):05d}-{digest[:12]}.jsonl"
         temporary.replace(self._folder.checkpoints / name)
@@ -183,9 +219,10 @@ class BundleMaker:
         """Remove all but the newest ``keep`` checkpoints and those to spare."""
         steps = steps_on_disk(self._folder.checkpoints)
         for step in set(steps[:-keep] if keep else steps) - set(spare):
-            place = self._folder.checkpoints / step_folder(step)
-            (place / MANIFEST).unlink(missing_ok=True)  # first, so that a kill leaves no half checkpoint
-            shutil.rmtree(place, ignore_errors=True)
+            gone = self._folder.checkpoints / f"tmp-pruned-{step}"  # so that a kill leaves no half checkpoint
+            with contextlib.suppress(OSError):  # one too many does no harm
+                (self._folder.checkpoints / step_folder(step)).replace(gone)
+            shutil.rmtree(gone, ignore_errors=True)
 
 
 def restore(folder: RunFolder, bundle: Bundle | None, upto: int | None) -> list[Path]:
@@ -212,12 +249,52 @@ def restore(folder: RunFolder, bundle: Bundle | None, upto: int | None) -> list[
 def _restore_journal(
     folder: RunFolder, journal: Path, pieces: list[Path], kind: str, upto: int | None
 ) -> list[Path]:
-    kept = b"".join(chunk for piece in pieces for chunk in read_chunks(piece))
-    kept = kept[: scan([kept], upto=upto, ordered=kind == "metrics").size]
-    present = b"".join(read_chunks(journal))
-    if present == kept:
-        return []
-    beyond = present.removeprefix(kept)
-    aside = [folder.keep_aside(beyond, f"{kind}.jsonl")] if beyond else []
-    write_whole(journal, kept)
-    return aside
+    size = scan(_chunks(pieces), upto=upto, ordered=kind == "metrics").size
+    present = journal.stat().st_size if journal.exists() else 0
+    label = f"{kind}.jsonl"
+    if _common(_chunks(pieces), read_chunks(journal, 0, size)) >= size:
+        if present == size:
+            return []
+        aside = folder.keep_aside(read_chunks(journal, size), label)
+        _cut(journal, size)
+        return [aside]
+    moved = [folder.set_aside(journal, label)] if present else []
+    write_whole(journal, _first(size, _chunks(pieces)))
+    return moved
+
+
+def _chunks(paths: Iterable[Path]) -> Iterator[bytes]:
+    for path in paths:
+        yield from read_chunks(path)
+
+
+def _first(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk[:size]
+        size -= len(chunk)
+        if size <= 0:
+            return
+
+
+def _common(one: Iterable[bytes], other: Iterable[bytes]) -> int:
+    """How many bytes two files surely share; pieces may be cut anywhere."""
+    common, rest, ahead = 0, b"", iter(one)
+    for chunk in other:
+        while len(rest) < len(chunk):
+            more = next(ahead, None)
+            if more is None:
+                return common
+            rest += more
+        if not rest.startswith(chunk):
+            return common
+        common, rest = common + len(chunk), rest[len(chunk) :]
+    return common
+
+
+def _cut(path: Path, size: int) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

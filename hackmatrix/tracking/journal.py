@@ -125,7 +125,7 @@ class Journal:
         """
         os.lseek(self._file, self.size, os.SEEK_SET)
         try:
-            _write_all(self._file, lines)
+            write_all(self._file, lines)
             if self._fsync == "always":
                 os.fsync(self._file)
                 self._synced = self.size + len(lines)
@@ -147,7 +147,8 @@ class Journal:
             os.close(descriptor)
 
 
-def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte; the system may take fewer at a time."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -1,15 +1,20 @@
 """A lock on a run that dies with its holder."""
 
+import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 from hackmatrix.tracking.errors import RunInUseError
 
+_PATIENCE_S = 0.25  # who only asks whether a run is held, holds it for an instant
+
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
+        del shared  # not to be had
         try:
             # A byte far behind the text, since Windows keeps others from reading what is locked.
             os.lseek(descriptor, 1 << 20, os.SEEK_SET)
@@ -22,9 +27,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
@@ -42,25 +47,29 @@ class RunLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        while True:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-            if not _try_lock(self._descriptor):
-                holder = os.read(self._descriptor, 200).decode(errors="replace").strip()
-                os.close(self._descriptor)
+        self._descriptor = -1
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._taken():
+            if time.monotonic() > deadline:
                 raise RunInUseError(
-                    f"the run in {str(path.parent)!r} is being written by {holder or 'another process'}; "
+                    f"the run in {str(path.parent)!r} is being written by {_holder(path)}; "
                     "wait for it, stop it, or choose another run name"
                 )
-            if self.still_ours():
-                break
-            os.close(self._descriptor)  # the file was replaced between opening and locking
-        os.ftruncate(self._descriptor, 0)
-        os.write(
-            self._descriptor,
-            f"process {os.getpid()} on {os.uname().nodename}\n".encode()
-            if hasattr(os, "uname")
-            else f"process {os.getpid()}\n".encode(),
-        )
+            time.sleep(0.01)
+        with contextlib.suppress(OSError):  # a full disk; the text only helps people
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, _ourselves().encode())
+
+    def _taken(self) -> bool:
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if _try_lock(self._descriptor) and self.still_ours():
+                return True
+        except BaseException:
+            self.release()
+            raise
+        self.release()  # another holds it, or the file was replaced between opening and locking
+        return False
 
     def still_ours(self) -> bool:
         """Whether the locked file is the one that stands at the path, so that nobody else can lock it."""
@@ -76,12 +85,25 @@ class RunLock:
             os.close(descriptor)
 
 
+def _ourselves() -> str:
+    host = f" on {os.uname().nodename}" if hasattr(os, "uname") else ""
+    return f"process {os.getpid()}{host}\n"
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")[:200].strip() or "another process"
+    except OSError:
+        return "another process"
+
+
 def is_held(path: Path) -> bool:
     """Whether a live process holds the lock at ``path``."""
-    if not path.exists():
-        return False
-    descriptor = os.open(path, os.O_RDWR)
     try:
-        return not _try_lock(descriptor)
+        descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)

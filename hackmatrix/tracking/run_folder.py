@@ -1,34 +1,52 @@
 """The files of a run but its two journals: where they lie, ``run.json``, and how a file appears whole."""
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from hackmatrix.tracking.errors import RunFolderError
+from hackmatrix.tracking.journal import write_all
 from hackmatrix.tracking.lock import is_held
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file that is seen either not at all or complete, also after a power cut.
 
     Raises:
-        OSError: the disk refused; nothing stands at ``path`` but what stood there before.
+        OSError: the disk refused; ``path`` is what it was before, or complete but perhaps not yet safe.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644
+        )
+        try:
+            for part in (data,) if isinstance(data, bytes) else data:
+                write_all(descriptor, part)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)  # else it is cleared when the run is opened again
         raise
     sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make what somebody else wrote survive a power cut."""
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -97,35 +115,28 @@ class RunFolder:
         """Move a file or folder to ``discarded/`` under a name that is free there."""
         return self._aside(label, path.replace)
 
-    def keep_aside(self, data: bytes, label: str) -> Path:
+    def keep_aside(self, data: Iterable[bytes], label: str) -> Path:
         """Write bytes to ``discarded/`` under a name that is free there."""
         return self._aside(label, lambda target: write_whole(target, data))
 
     def _aside(self, label: str, put: Callable[[Path], object]) -> Path:
         self.discarded.mkdir(exist_ok=True)
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        for target in (self.discarded / name for name in _free_names(f"{stamp}-{label}")):
-            if not target.exists():
-                put(target)
-                return target
-        raise AssertionError  # the names never end
+        names = (f"{stamp}-{number}-{label}" for number in itertools.count(1))
+        target = next(path for path in map(self.discarded.joinpath, names) if not path.exists())
+        put(target)
+        return target
 
     def clear_temporary(self) -> None:
         """Remove what a killed attempt was still writing; call it under the lock only."""
         for leftover in [
             *self.path.glob(".*.tmp"),
             *self.pieces.glob(".*.tmp"),
+            *self.artifacts.glob(".*.tmp"),
+            *self.discarded.glob(".*.tmp"),
             *self.checkpoints.glob("tmp-*"),
         ]:
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)
             else:
                 leftover.unlink(missing_ok=True)
-
-
-def _free_names(stem: str) -> Iterator[str]:
-    yield stem
-    number = 2
-    while True:
-        yield f"{stem}-{number}"
-        number += 1
