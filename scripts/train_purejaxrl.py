@@ -392,6 +392,14 @@ def _tell_end(console: Console, tracker: Tracker, report: FinishReport) -> None:
     ]
     if len(points) > 1:
         draw_curve(console, [steps for steps, _ in points], [mean for _, mean in points])
+    if points:
+        steps, mean = points[-1]
+        best = max(mean for _, mean in points)
+        console.print(
+            f"mean episode return {mean:.1f} at {steps:,.0f} env steps; the best row has {best:.1f}",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(f"rows:       {run.folder / 'metrics.jsonl'}", highlight=False, soft_wrap=True)
     if "tensorboard" in report.backends:
         console.print(
@@ -399,7 +407,14 @@ def _tell_end(console: Console, tracker: Tracker, report: FinishReport) -> None:
         )
     if run.url is not None:
         console.print(f"curves:     {run.url}", highlight=False, soft_wrap=True)
-    console.print(f"to go on:   --resume-run {run.name}", highlight=False, soft_wrap=True)
+    if report.status == "finished":
+        console.print(
+            f"in Python:  hackmatrix.tracking.read_run({str(run.folder)!r}).columns()",
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        console.print(f"to go on:   --resume-run {run.name}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,13 @@ def test_a_pipe_gets_plain_lines_a_curve_and_where_to_look(script: Script) -> No
     assert [line.split()[1] for line in shown] == ["3/10", "6/10", "9/10", "10/10"]
     assert "env steps 2,560" in shown[-1]
     assert said.index("compiling") < said.index("compiled in") < said.index(shown[0])
-    for what in (f"run {folder.name}", "mean episode return", f"{folder.name}/metrics.jsonl"):
+    for what in (
+        f"run {folder.name}",
+        "mean episode return",
+        "env steps; the best row has",
+        f"{folder.name}/metrics.jsonl",
+        "read_run(",
+    ):
         assert what in said
 
 
