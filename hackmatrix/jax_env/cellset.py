@@ -80,14 +80,14 @@ class CellSet:
         upper = rank >= in_low
         word = jnp.where(upper, self.high, self.low)
         left = jnp.where(upper, rank - in_low, rank)
-        bit = jnp.where(upper, _HALF, 0)
+        bit = jnp.where(upper, jnp.uint32(_HALF), jnp.uint32(0))  # unsigned, as division is simpler then
         for width in (16, 8, 4, 2, 1):  # skip a stretch of bits as long as too few members are in it
             members = jax.lax.population_count(word & ((1 << width) - 1)).astype(jnp.int32)
             skip = left >= members
             left = jnp.where(skip, left - members, left)
             bit = jnp.where(skip, bit + width, bit)
             word = jnp.where(skip, word >> width, word)
-        return Spot(bit // GRID_SIZE, bit % GRID_SIZE)
+        return Spot((bit // GRID_SIZE).astype(jnp.int32), (bit % GRID_SIZE).astype(jnp.int32))
 
     def flags(self) -> Array:
         """Bool (36, env): membership cell by cell, in row-major order."""

@@ -3,6 +3,8 @@
 Rules: docs/game.md, section 11, point 7 and the layout condition.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -14,7 +16,15 @@ from hackmatrix.jax_env.constants import CORNERS, GRID_SIZE
 from hackmatrix.jax_env.pathfinding import connected
 
 _ATTEMPTS = 16  # side by side; about half of all layouts are good, so one round nearly always does
+_UNROLLED = 8  # places per round of the loop: more would take longer to compile, fewer to run
 _PLACES = [(row, col) for row in range(GRID_SIZE) for col in range(GRID_SIZE) if (row, col) not in CORNERS]
+
+
+class Place(NamedTuple):
+    """One of the 32 cells that may hold a block."""
+
+    number: Array
+    mark: CellSet
 
 
 def draw_layout(seed: Seed, number: Array) -> CellSet:
@@ -58,13 +68,21 @@ def _any_layouts(seed: Seed, number: Array, first_attempt: Array) -> CellSet:
     Place after place is taken with the chance needed / left.
     """
     attempts = first_attempt + jnp.arange(_ATTEMPTS, dtype=jnp.int32)[:, None]
-    needed = jnp.broadcast_to(number, (_ATTEMPTS, *number.shape))
-    low = high = jnp.zeros(needed.shape, jnp.uint32)
-    for place, cell in enumerate(_PLACES):
-        left = len(_PLACES) - place
-        take = below(seed.draw(Use.LAYOUT, attempts * len(_PLACES) + place), left) < needed
-        mark = cellset.fixed([cell])
-        low = jnp.where(take, low | mark.low, low)
-        high = jnp.where(take, high | mark.high, high)
-        needed = needed - take
-    return CellSet(low, high)
+    shape = (_ATTEMPTS, *number.shape)
+
+    def decide(carry: tuple[CellSet, Array], place: Place) -> tuple[tuple[CellSet, Array], None]:
+        chosen, needed = carry
+        left = len(_PLACES) - place.number
+        take = below(seed.draw(Use.LAYOUT, attempts * len(_PLACES) + place.number), left) < needed
+        low = jnp.where(take, chosen.low | place.mark.low, chosen.low)
+        high = jnp.where(take, chosen.high | place.mark.high, chosen.high)
+        return (CellSet(low, high), needed - take), None
+
+    nothing = CellSet(jnp.zeros(shape, jnp.uint32), jnp.zeros(shape, jnp.uint32))
+    marks = [cellset.fixed([cell]) for cell in _PLACES]
+    places = Place(
+        number=jnp.arange(len(_PLACES), dtype=jnp.int32),
+        mark=CellSet(jnp.stack([mark.low for mark in marks]), jnp.stack([mark.high for mark in marks])),
+    )
+    start = (nothing, jnp.broadcast_to(number, shape))
+    return jax.lax.scan(decide, start, places, unroll=_UNROLLED)[0][0]

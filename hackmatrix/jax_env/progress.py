@@ -58,14 +58,12 @@ def set_up(state: EnvState, wanted: Array, seed: Seed) -> EnvState:
     def build_some(carry: tuple[Array, Board]) -> tuple[Array, Board]:
         waiting, boards = carry
         place_in_queue = jnp.cumsum(waiting, dtype=jnp.int32)
-        # The last of the group may be fewer than `group`: their index is then past the end, and dropped.
-        who = jnp.searchsorted(place_in_queue, jnp.arange(1, group + 1, dtype=jnp.int32))
-        inside = jnp.minimum(who, batch - 1)
-        built = new_board(
-            Seed(seed.first[inside], seed.second[inside]),
-            state.stage[inside],
-            Spot(state.player.row[inside], state.player.col[inside]),
+        # With fewer than `group` waiting, the rest of the indices are past the end, and dropped.
+        who = jnp.sum(
+            place_in_queue < 1 + jnp.arange(group, dtype=jnp.int32)[:, None], axis=1, dtype=jnp.int32
         )
+        inputs = (seed, state.stage, Spot(state.player.row, state.player.col))
+        built = new_board(*jax.tree.map(lambda all_: all_.at[who].get(mode="clip"), inputs))
         boards = jax.tree.map(lambda all_, some: all_.at[..., who].set(some, mode="drop"), boards, built)
         return waiting & (place_in_queue > group), boards
 

@@ -14,6 +14,7 @@ from hackmatrix.jax_env.constants import MAX_ENEMIES
 SLOT = np.arange(MAX_ENEMIES, dtype=np.int32)[:, None]
 _BIT = np.uint32(1) << SLOT.astype(np.uint32)
 _BELOW = _BIT - 1
+_SLOT_BITS = 5
 NOBODY = 31  # a distance larger than any on the board; `nearest` returns it when nobody is eligible
 
 
@@ -49,6 +50,6 @@ def nearest(distance: Array, eligible: Array) -> tuple[Array, Array]:
     Returns:
         Two int32 (env,). With nobody eligible the distance is NOBODY.
     """
-    key = jnp.where(eligible, distance * 32 + SLOT, NOBODY * 32)
+    key = jnp.where(eligible, (distance << _SLOT_BITS) + SLOT, NOBODY << _SLOT_BITS)
     least = jnp.min(key, axis=0)
-    return least // 32, least % 32
+    return least >> _SLOT_BITS, least & ((1 << _SLOT_BITS) - 1)

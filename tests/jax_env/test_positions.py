@@ -145,10 +145,16 @@ WRONG = [
     ({"enemies": [enemy("worm", 1, 1)]}, "enemies[0].type is 'worm', expected one of virus, daemon"),
     ({"enemies": [{"row": 1, "col": 1}]}, "enemies[0] has no 'type', expected one"),
     ({"enemies": [{"type": "virus", "col": 1}]}, "enemies[0] has no 'row', expected one"),
-    ({"enemies": [enemy("virus", 0, 0)] * 2 + [enemy("virus", 0, 0, hp=5)]}, "enemies[2].hp is 5, expected 1..3"),
+    (
+        {"enemies": [enemy("virus", 0, 0)] * 2 + [enemy("virus", 0, 0, hp=5)]},
+        "enemies[2].hp is 5, expected 1..3",
+    ),
     ({"enemies": [enemy("virus", 0, 0, hp=0)]}, "enemies[0].hp is 0, expected 1..3"),
     ({"enemies": [enemy("virus", 6, 0)]}, "enemies[0].row is 6, expected 0..5"),
-    ({"enemies": [enemy("virus", 0, 0, disabled_turns=100)]}, "enemies[0].disabled_turns is 100, expected 0..99"),
+    (
+        {"enemies": [enemy("virus", 0, 0, disabled_turns=100)]},
+        "enemies[0].disabled_turns is 100, expected 0..99",
+    ),
     ({"enemies": [enemy("virus", 0, 0, stunned=0)]}, "enemies[0].stunned is 0, expected True or False"),
     ({"enemies": [enemy("virus", 0, 0, slot=20)]}, "enemies[0].slot is 20, expected 0..19"),
     ({"enemies": [enemy("virus", 0, 0, slot=None)]}, "enemies[0].slot is None, expected 0..19"),
@@ -162,7 +168,10 @@ WRONG = [
     ),
     ({"enemies": [enemy("virus", 0, 0)] * 21}, "enemies has 21 members, expected at most 20"),
     ({"transmissions": [transmission(0, 0, 0)]}, "transmissions[0].turns_remaining is 0, expected 1..999"),
-    ({"transmissions": [transmission(0, 0, 1000)]}, "transmissions[0].turns_remaining is 1000, expected 1..999"),
+    (
+        {"transmissions": [transmission(0, 0, 1000)]},
+        "transmissions[0].turns_remaining is 1000, expected 1..999",
+    ),
     ({"transmissions": [{"row": 0, "col": 0}]}, "transmissions[0] has no 'enemy_type', expected one"),
     ({"transmissions": [transmission(0, 0, hp=1)]}, "transmissions[0].hp is unknown, expected one of row"),
     ({"blocks": [{**BLOCK, "kind": "wall"}]}, "blocks[0].kind is 'wall', expected one of data, program"),
@@ -175,8 +184,14 @@ WRONG = [
     ({"blocks": [{**BLOCK, "spawn_count": -1}]}, "blocks[0].spawn_count is -1, expected 0..99"),
     ({"blocks": [BLOCK, program(1, 1)]}, "blocks[1] is the second on [1, 1], expected one per cell"),
     ({"resources": [{"row": 1, "col": 1, "credits": 100}]}, "resources[0].credits is 100, expected 0..99"),
-    ({"resources": [{"row": 1, "col": 1}] * 2}, "resources[1] is the second on [1, 1], expected one per cell"),
-    ({"siphon_centers": [[1, 1], [1, 1]]}, "siphon_centers[1] is the second on [1, 1], expected one per cell"),
+    (
+        {"resources": [{"row": 1, "col": 1}] * 2},
+        "resources[1] is the second on [1, 1], expected one per cell",
+    ),
+    (
+        {"siphon_centers": [[1, 1], [1, 1]]},
+        "siphon_centers[1] is the second on [1, 1], expected one per cell",
+    ),
     ({"siphon_centers": [3]}, "siphon_centers[0] is 3, expected [row, col]"),
 ]
 
