@@ -15,14 +15,14 @@ What it may declare besides, as plain attributes (nothing need be imported for t
 - ``expand_observation(observation)``: from the compact form that is stored to (n, feature) float32, at the
   point where the network takes it in; leaves of ``observation`` are (n, ...).
 - ``log_columns``: tag -> (source, reduction), what of ``info`` is worth logging; see :class:`LogColumn`.
-- ``batched()``: an object with the same methods over n environments at once, ``reset(keys)``,
+- ``batched(params)``: an object with the same methods over n environments at once, ``reset(keys)``,
   ``step(keys, state, action)``, ``action_mask(state)``, and, if it has a faster way to reset some of them,
   ``reset_where(ended, keys, observation, state) -> (observation, state)``.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -44,10 +44,19 @@ class LogColumn:
     source: Source
     reduction: Reduction
 
+    def __post_init__(self) -> None:
+        """Refuse a reduction that there is not."""
+        if self.reduction not in get_args(Reduction):
+            known = ", ".join(get_args(Reduction))
+            raise ValueError(f"{self.tag} is declared with reduction {self.reduction!r}; {known} would do")
+
     def read(self, action: jax.Array, info: Mapping[str, Any]) -> jax.Array:
         """Return the figure of each environment, (n,) float32."""
-        value = info[self.source] if isinstance(self.source, str) else self.source(action, info)
-        return jnp.asarray(value, jnp.float32)
+        if not isinstance(self.source, str):
+            return jnp.asarray(self.source(action, info), jnp.float32)
+        if self.source not in info:
+            raise KeyError(f"{self.tag} is declared to be info[{self.source!r}]; info has {', '.join(info)}")
+        return jnp.asarray(info[self.source], jnp.float32)
 
 
 class Step(NamedTuple):
@@ -75,7 +84,7 @@ class Environment:
             LogColumn(tag, source, reduction)
             for tag, (source, reduction) in getattr(env, "log_columns", {}).items()
         )
-        self._batched = env.batched() if hasattr(env, "batched") else _Vmapped(env, params)
+        self._batched = env.batched(params) if hasattr(env, "batched") else _Vmapped(env, params)
         self._expand = getattr(env, "expand_observation", _flatten)
 
     def reset(self, keys: jax.Array) -> tuple[Any, Any]:

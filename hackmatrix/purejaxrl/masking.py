@@ -21,8 +21,16 @@ def mask_logits(logits: jax.Array, legal: jax.Array | None) -> jax.Array:
 
 
 def sample(key: jax.Array, logits: jax.Array) -> jax.Array:
-    """Draw one action per row of masked ``logits`` (n, act), as (n,) int32."""
-    return jax.random.categorical(key, logits).astype(jnp.int32)
+    """Draw one action per row of masked ``logits`` (n, act), as (n,) int32.
+
+    By the inverse of the distribution function: one random number per row, where Gumbel noise needs one per
+    action (20 against 1.6 ms for 128 draws of 256 rows of 28 actions on one core).
+    """
+    probability = jax.nn.softmax(logits)
+    # Only actions that can happen have a reach, so rounding in the sum cannot lead to one that cannot.
+    reach = jnp.where(probability > 0.0, jnp.cumsum(probability, axis=-1), 0.0)
+    dart = jax.random.uniform(key, (logits.shape[0], 1)) * jnp.max(reach, axis=-1, keepdims=True)
+    return jnp.argmax(reach > dart, axis=-1).astype(jnp.int32)
 
 
 def log_prob(logits: jax.Array, action: jax.Array) -> jax.Array:

@@ -60,7 +60,7 @@ def test_the_header_says_what_it_is(tmp_path: Path) -> None:
 
 
 def test_names_are_paths_and_safetensors_can_read_them(tmp_path: Path) -> None:
-    from safetensors.numpy import load_file  # noqa: PLC0415 - the independent reader of this test alone
+    from safetensors.numpy import load_file
 
     arrays = load_file(saved(tmp_path) / "state.safetensors")
     assert arrays["episodes.episode_length"].shape == (2, 4)

@@ -65,6 +65,13 @@ def test_declared_columns_are_read() -> None:
     assert column.read(jnp.array([1, 2]), {"x": jnp.array([10, 20])}).tolist() == [11.0, 22.0]
 
 
+def test_a_declaration_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a/b.*'median'.*mean, episode_mean, max would do"):
+        LogColumn("a/b", "x", "median")  # type: ignore[arg-type] - that is the point
+    with pytest.raises(KeyError, match=r"a/b.*'x'.*info has y"):
+        LogColumn("a/b", "x", "mean").read(jnp.array([1]), {"y": jnp.array([1])})
+
+
 def test_a_batched_form_is_used_where_there_is_one() -> None:
     class Batched:
         def reset(self, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -74,7 +81,7 @@ def test_a_batched_form_is_used_where_there_is_one() -> None:
             return f"new {observation}", f"new {state}"
 
     class Offers(Clock):
-        def batched(self) -> Batched:
+        def batched(self, _params: Any) -> Batched:
             return Batched()
 
     env = Environment(Offers())

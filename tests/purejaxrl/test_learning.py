@@ -11,6 +11,7 @@ def test_cartpole_reaches_475_within_300_000_steps() -> None:
         num_steps=128,
         total_timesteps=300_000,
         learning_rate=1e-3,
+        anneal_lr=False,
         ent_coef=0.0,
         seed=101,
     )

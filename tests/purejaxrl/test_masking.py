@@ -47,6 +47,23 @@ def test_a_masked_action_is_never_drawn_even_if_the_network_insists() -> None:
     assert abs((drawn == 1).mean() - 0.5) < 0.02
 
 
+@given(logits=logits_of_rows, legal=masks_of_rows, seed=st.integers(0, 2**31 - 1))
+def test_what_is_drawn_is_legal(logits: np.ndarray, legal: np.ndarray, seed: int) -> None:
+    masked = masking.mask_logits(jnp.asarray(logits), jnp.asarray(legal))
+    drawn = np.asarray(masking.sample(jax.random.key(seed), masked))
+    assert legal[np.arange(3), drawn].all()
+
+
+def test_actions_are_drawn_as_often_as_the_network_says() -> None:
+    logits = np.array([0.5, -1.0, 2.0, 0.0, -3.0, 1.0], np.float32)
+    legal = np.array([True, True, True, False, True, True])
+    expected = probabilities(logits[None], legal[None])[0]
+    draws = 200_000
+    masked = masking.mask_logits(jnp.tile(logits, (draws, 1)), jnp.tile(legal, (draws, 1)))
+    counts = np.bincount(masking.sample(jax.random.key(2), masked), minlength=ACTIONS)
+    assert (np.abs(counts - draws * expected) <= 5 * np.sqrt(draws * expected)).all()
+
+
 def test_without_a_mask_logits_are_left_alone() -> None:
     logits = jnp.ones((2, 3))
     assert masking.mask_logits(logits, None) is logits
