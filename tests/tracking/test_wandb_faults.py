@@ -7,14 +7,12 @@ import subprocess
 import sys
 import textwrap
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
-from tests.tracking.wandb_cases import CONFIG, ID, NAME, info, rows, steps
+from tests.tracking.wandb_cases import CONFIG, ID, NAME, info, rows, steps, wait_for_rows
 from tests.wandb_service import WandbService
 from tests.wandb_service.fixtures import wandb_service
 
@@ -24,6 +22,12 @@ from hackmatrix.tracking.backends.wandb import WandbBackend  # noqa: E402 - afte
 
 __all__ = ["wandb_service"]
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def short_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the server is asked for rows that never arrived."""
+    monkeypatch.setattr("hackmatrix.tracking.backends.wandb._CHECK_S", 2.0)
 
 
 def delivered(tmp_path: Path, first: int, last: int) -> int | None:
@@ -135,7 +139,7 @@ def test_requests_that_fail_lose_nothing_and_double_nothing(wandb_service, tmp_p
     fault = wandb_service.fault(kind, "file_stream", times=2)
     backend.write(rows(0, 50))
     backend.flush(5.0)
-    time.sleep(1.5)
+    wait_for_rows(wandb_service, 10)
     backend.write(rows(50, 100))
     assert backend.close("finished", {}, 20.0) == 95
     assert fault.hits == 2
@@ -146,7 +150,7 @@ def test_a_service_that_dies_and_comes_back_has_each_step_once(wandb_service, tm
     backend = WandbBackend()
     backend.open(info(tmp_path / "run"), CONFIG)
     backend.write(rows(0, 50))
-    time.sleep(1.5)
+    wait_for_rows(wandb_service, 10)
     wandb_service.stop()
     backend.write(rows(50, 100))
     time.sleep(1.5)
@@ -177,7 +181,7 @@ def test_a_client_that_gives_up_in_silence_is_found_out(wandb_service, tmp_path,
     backend = WandbBackend()
     backend.open(info(tmp_path / "run"), CONFIG)
     backend.write(rows(0, 50))
-    time.sleep(1.5)
+    wait_for_rows(wandb_service, 10)
     wandb_service.fault("500", "file_stream")
     backend.write(rows(50, 80))
     time.sleep(2.5)
@@ -202,28 +206,26 @@ def client_process() -> int:
     pytest.fail("the client has no process")
 
 
-@pytest.fixture
-def client_that_dies() -> Iterator[None]:
-    """Goes before ``wandb_service``: what is left of the client complains here, not in a later test."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
+def kill_client() -> None:
+    """SIGKILL, and what an owner does for a dead child: else its ``Popen`` complains in some later test."""
+    pid = client_process()
+    os.kill(pid, signal.SIGKILL)
+    owners = [thing for thing in gc.get_objects() if type(thing) is subprocess.Popen and thing.pid == pid]
+    for owner in owners:
+        owner.wait(5)
+    time.sleep(0.3)  # until this process has noticed
 
 
 # The client's threads end with a traceback.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the client's process is looked up in /proc")
 @pytest.mark.parametrize("noticed_by", ["write", "flush", "close", "open"])
-def test_a_client_whose_process_was_killed_is_started_anew(
-    client_that_dies, wandb_service, tmp_path, noticed_by
-) -> None:
+def test_a_client_whose_process_was_killed_is_started_anew(wandb_service, tmp_path, noticed_by) -> None:
     backend = WandbBackend()
     backend.open(info(tmp_path / "run"), CONFIG)
     backend.write(rows(0, 50))
-    time.sleep(1.5)
-    os.kill(client_process(), signal.SIGKILL)
-    time.sleep(0.3)
+    wait_for_rows(wandb_service, 10)
+    kill_client()
     if noticed_by == "write":
         with pytest.raises(BackendUnreachableError, match="W&B's client has died"):
             backend.write(rows(50, 60))

@@ -1,5 +1,6 @@
 """One run with its rows, as the tests of the W&B backend use it."""
 
+import time
 from pathlib import Path
 
 from hackmatrix.tracking.naming import run_id
@@ -33,3 +34,11 @@ def rows(first: int, last: int) -> list[Row]:
 def steps(service: WandbService) -> list[int]:
     """The steps that the service holds of the run, in its order."""
     return [row["_step"] for row in service.history("team", "p", ID)]
+
+
+def wait_for_rows(service: WandbService, count: int) -> None:
+    """Until the client has sent them: it does so once a second."""
+    deadline = time.monotonic() + 20
+    while len(service.run("team", "p", ID).lines.get("wandb-history.jsonl", [])) < count:
+        assert time.monotonic() < deadline, f"{count} rows did not arrive in 20 s"
+        time.sleep(0.02)
