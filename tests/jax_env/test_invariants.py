@@ -79,7 +79,7 @@ def starts(key):
     keys = jax.random.split(key, GAMES // 2)
     begin = [
         jax.vmap(lambda k, p=params: ENV.reset(k, p)[1])(keys) for params in (EnvParams(), EnvParams(True))
-    ]  # noqa: FBT003  the only parameter
+    ]
     return jax.tree.map(lambda bare, furnished: jnp.concatenate([bare, furnished]), *begin)
 
 

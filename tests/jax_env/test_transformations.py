@@ -151,7 +151,7 @@ def test_observe_gives_what_step_returned(batch, stepped):
 def test_strict_callers_are_served(batch, stepped):
     """Whatever a caller forbids in its own code, the rules may broadcast and promote."""
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"), jax.debug_key_reuse(True):
-        assert same(jax.jit(lambda *given: jax.vmap(game.step)(*given))(*batch)[1], stepped[1])
+        assert same(jax.jit(partial(jax.vmap(game.step)))(*batch)[1], stepped[1])
 
 
 class TestHackMatrix:
