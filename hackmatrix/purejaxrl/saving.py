@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
+import math
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,8 +72,9 @@ class Keeper(Protocol):
 class Saver:
     """Writes checkpoints of one run behind the loop's back.
 
-    Life: ``copy_if_due`` before a chunk takes the runner, ``hand_over`` when its row is logged, any number of
-    times; ``hand_over_last``; ``close``. What fails is told and never raised.
+    Life: ``copy`` before a chunk takes the runner, ``hand_over`` when its row is logged and it is due or
+    training is being stopped, any number of times; ``hand_over_last``; ``close``. What fails is told and never
+    raised. The thread is a daemon: a disk that hangs does not keep the process alive.
     """
 
     def __init__(
@@ -89,12 +91,15 @@ class Saver:
         self._folder = None if tracker.run.folder is None else Path(tracker.run.folder) / "checkpoints"
         self._last_update, self._last_time = started_at, clock()
         self._best = options.best_return
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-        self._writing: Future[None] | None = None
+        self._writing: threading.Thread | None = None
 
-    def copy_if_due(self, update: int, runner: Runner) -> dict[str, Any] | None:
-        """Begin an on-device copy of the state after ``update``, if it should be saved."""
-        return snapshot(runner) if self._is_due(update) else None
+    def copy(self, runner: Runner) -> dict[str, Any] | None:
+        """Begin an on-device copy of the state; None where nothing is ever saved.
+
+        Made after every chunk, though few are written: a state that was not copied is gone once the next
+        chunk has it, and a machine that is told to stop should not have to wait for that chunk.
+        """
+        return None if self._folder is None else snapshot(runner)
 
     def hand_over(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
         """Let the thread write ``state``; one that is still being written goes first."""
@@ -102,7 +107,10 @@ class Saver:
             self._tell(f"checkpoint {update} was left out: an earlier one is still being written")
             return
         self._last_update, self._last_time = update, self._clock()
-        self._writing = self._thread.submit(self._save, state, update, mean_return)
+        self._writing = threading.Thread(
+            target=self._save, args=(state, update, mean_return), name="checkpoint", daemon=True
+        )
+        self._writing.start()
 
     def hand_over_last(self, runner: Runner, update: int, mean_return: float | None) -> None:
         """Save the state that training ended with, unless that was done, and wait for it."""
@@ -113,27 +121,30 @@ class Saver:
             self._tell(f"checkpoint {update} was not written in {LAST_SAVE_TIMEOUT_S:.0f} s")
 
     def close(self) -> None:
-        """Let the thread end when it has written what it writes."""
-        self._thread.shutdown(wait=self._idle(NEXT_SAVE_TIMEOUT_S), cancel_futures=True)
+        """Let the thread finish what it writes."""
+        self._idle(NEXT_SAVE_TIMEOUT_S)
 
-    def _is_due(self, update: int) -> bool:
-        if self._folder is None:
-            return False
+    def is_due(self, update: int) -> bool:
+        """Whether the state after ``update`` should be saved, by count or by the clock."""
         every, minutes = self._options.every_updates, self._options.every_minutes
         by_count = every is not None and update // every > self._last_update // every
         by_time = minutes is not None and self._clock() - self._last_time >= 60.0 * minutes
         return by_count or by_time
 
     def _idle(self, timeout_s: float) -> bool:
-        return self._writing is None or not wait([self._writing], timeout_s).not_done
+        if self._writing is not None:
+            self._writing.join(timeout_s)
+        return self._writing is None or not self._writing.is_alive()
 
     def _save(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
         """Write one checkpoint; runs on the thread."""
         folder = Path(self._folder or "") / f"tmp-{update}-{os.getpid()}"
+        if mean_return is not None and not math.isfinite(mean_return):
+            mean_return = None  # no number that JSON has, and certainly not the best
         is_best = mean_return is not None and (self._best is None or mean_return > self._best)
         best = mean_return if is_best else self._best
-        header = make_header(self._config, update, mean_episode_return=mean_return, best_return=best)
         try:
+            header = make_header(self._config, update, mean_episode_return=mean_return, best_return=best)
             checksum = write_checkpoint(folder, state, header)
             self._tracker.log_artifact(
                 folder,

@@ -77,7 +77,8 @@ def train(
         trackers: one for each agent of the program, which is one.
         env: the config's own where none is given.
         start: the state to go on from, used up by training; None: from the seed.
-        stop: asked before each chunk; true ends training after what was dispatched.
+        stop: asked before and after each chunk; true ends training after what was dispatched, of which the
+            first is saved at once.
         on_compiled: called once with the seconds that tracing and compiling took.
         on_chunk: called after each chunk's rows are logged, before its checkpoint is handed over.
         saving: when to save; a final checkpoint is always made, unless the tracker keeps no files.
@@ -94,11 +95,11 @@ def train(
     runner = init_runner(config, env) if start is None else start
     finished = int(runner.update)
     saver = Saver(config, trackers[0], _said(config, saving), started_at=finished)
-    log = _ChunkLog(config, env, trackers, saver=saver, on_chunk=on_chunk, clock=clock)
+    log = _ChunkLog(config, env, trackers, on_chunk=on_chunk, clock=clock)
     flight = None
     try:
         while finished < config.num_updates and not stop():
-            copy = saver.copy_if_due(finished, runner) if flight else None
+            due, copy = saver.is_due(finished), saver.copy(runner) if flight else None
             length = chunk_length(config, finished)
             asked = clock()
             runner, packed = chunk(runner, length)
@@ -106,11 +107,13 @@ def train(
                 log.ready_at = clock()
                 on_compiled(log.ready_at - asked)
             else:
-                log.land(flight, copy)
+                log.land(flight)
+                if copy is not None and (due or stop()):
+                    saver.hand_over(copy, flight.first + flight.length, log.mean_return)
             flight = _Flight(finished, length, packed)
             finished += length
         if flight is not None:
-            log.land(flight, None)
+            log.land(flight)
         saver.hand_over_last(runner, finished, log.mean_return)
     finally:
         saver.close()
@@ -133,7 +136,6 @@ class _ChunkLog:
         env: Environment,
         trackers: Sequence[Tracker],
         *,
-        saver: Saver,
         on_chunk: Callable[[ChunkReport], None],
         clock: Callable[[], float],
     ) -> None:
@@ -141,10 +143,10 @@ class _ChunkLog:
         self.mean_return: float | None = None  # of the newest chunk's episodes
         self.ready_at = 0.0  # when the figures before were ready
         self._config, self._env, self._trackers = config, env, trackers
-        self._on_chunk, self._saver, self._clock = on_chunk, saver, clock
+        self._on_chunk, self._clock = on_chunk, clock
 
-    def land(self, flight: _Flight, copy: dict[str, jax.Array] | None) -> None:
-        """Wait for the chunk, log its rows, report it, hand its copy to the saver."""
+    def land(self, flight: _Flight) -> None:
+        """Wait for the chunk, log its rows, report it."""
         packed = np.asarray(flight.packed)[: flight.length]  # one transfer; waits for this chunk alone
         now = self._clock()
         seconds, self.ready_at = now - self.ready_at, now
@@ -163,8 +165,6 @@ class _ChunkLog:
                 seconds=seconds,
             )
         )
-        if copy is not None:
-            self._saver.hand_over(copy, update, self.mean_return)
 
 
 def log_rows(tracker: Tracker, columns: dict[str, Column]) -> None:

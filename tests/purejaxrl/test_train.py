@@ -130,11 +130,22 @@ def test_speed_is_told_from_ready_to_ready() -> None:
 
 
 def test_stop_ends_after_what_was_dispatched_and_keeps_it(tmp_path: Path) -> None:
+    """Told to stop while the first chunk runs: it is saved before the second, already dispatched, is done."""
     tracker = RecordingTracker(tmp_path)
-    result = run(tracker, stop=iter([False, True]).__next__)
-    assert (result.update, result.finished) == (4, False)
-    assert [step for step, _ in tracker.rows] == [4]
-    assert [said["step"] for said in tracker.artifacts] == [4]
+    result = run(tracker, stop=lambda: len(tracker.rows) >= 1)
+    assert (result.update, result.finished) == (8, False)
+    assert [step for step, _ in tracker.rows] == [4, 8]
+    assert [said["step"] for said in tracker.artifacts] == [4, 8]
+
+
+def test_a_return_that_is_no_number_is_still_saved(tmp_path: Path) -> None:
+    tracker = RecordingTracker(tmp_path)
+    lost = copied(first())
+    gone = lost.episodes._replace(episode_return=lost.episodes.episode_return * float("nan"))
+    run(tracker, start=lost._replace(episodes=gone), saving=SaveOptions(every_updates=4))
+    returns = [said["metadata"]["mean_episode_return"] for said in tracker.artifacts]
+    assert returns == [None, 210.0, 210.0]
+    assert ["best" in said["aliases"] for said in tracker.artifacts] == [False, True, False]
 
 
 @pytest.mark.parametrize("saved_at", [4, 8])
