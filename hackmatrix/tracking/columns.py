@@ -43,31 +43,68 @@ def read_columns(path: Path, tags: Sequence[str] | None, *, fold: bool = True) -
     Raises:
         RunFolderError: a line is no row.
     """
-    blocks = _all_tags if tags is None else _named_tags(tags)
-    parts: dict[str, _Parts] = {tag: _Parts() for tag in (*_OWN, *(tags or ()))}
-    rows = 0
-    for lines in _blocks(path):
-        try:
-            found = blocks(lines)
-            for tag, values in found.items():
-                parts.setdefault(tag, _Parts()).add(rows, values)
-        except (ValueError, KeyError) as problem:  # msgspec's errors are ValueErrors
-            raise _damaged(path) from problem
-        rows += len(found[STEP])
-    columns = {tag: part.joined(rows) for tag, part in parts.items()}
-    return _folded(columns) if fold else columns
+    reader = ColumnReader(path, tags)
+    reader.advance()
+    return reader.columns(fold=fold)
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Whole lines, up to where the file ended when it was opened."""
-    size = path.stat().st_size if path.exists() else 0
+class ColumnReader:
+    """Columns of a journal that may still grow.
+
+    Args:
+        path: the journal.
+        tags: as for ``read_columns``.
+
+    Attributes:
+        offset: bytes read so far.
+        rows: lines among them.
+    """
+
+    def __init__(self, path: Path, tags: Sequence[str] | None = None) -> None:
+        self._path, self._tags = path, tags
+        self._decode = _all_tags if tags is None else _named_tags(tags)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.offset = self.rows = 0
+        self._parts: dict[str, _Parts] = {tag: _Parts() for tag in (*_OWN, *(self._tags or ()))}
+
+    def advance(self) -> bool:
+        """Read what is new; false if nothing is. A journal that was cut meanwhile is read anew.
+
+        Raises:
+            RunFolderError: a line is no row.
+        """
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size < self.offset:
+            self._begin()
+        before = self.offset
+        for lines in _blocks(self._path, self.offset, size):
+            try:
+                found = self._decode(lines)
+                for tag, values in found.items():
+                    self._parts.setdefault(tag, _Parts()).add(self.rows, values)
+            except (ValueError, KeyError) as problem:  # msgspec's errors are ValueErrors
+                raise _damaged(self._path) from problem
+            self.rows += len(found[STEP])
+            self.offset += len(lines)
+        return self.offset > before
+
+    def columns(self, *, fold: bool = True) -> dict[str, Column]:
+        """What was read so far; see ``read_columns``."""
+        columns = {tag: part.joined(self.rows) for tag, part in self._parts.items()}
+        return _folded(columns) if fold else columns
+
+
+def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """The whole lines between two bytes."""
     rest = b""
-    for chunk in read_chunks(path, 0, size, _BLOCK):
+    for chunk in read_chunks(path, start, end, _BLOCK):
         data = rest + chunk
-        end = data.rfind(b"\n") + 1
-        rest = data[end:]
-        if end:
-            yield data[:end]
+        cut = data.rfind(b"\n") + 1
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
 
 
 def _damaged(path: Path) -> RunFolderError:
@@ -117,7 +154,7 @@ def _named_tags(tags: Sequence[str]) -> Callable[[bytes], dict[str, list[Any]]]:
     fields = {STEP: "step", TIMESTAMP: "timestamp", RUNTIME: "runtime", **{t: n for n, t in names.items()}}
 
     def decode(lines: bytes) -> dict[str, list[Any]]:
-        rows = decoder.decode_lines(lines)
+        rows: list[Any] = decoder.decode_lines(lines)
         for row in rows:
             if row.nonfinite is not None:
                 for tag, value in parse_nonfinite(row.nonfinite).items():
@@ -152,7 +189,7 @@ class _Parts:
         import numpy as np
 
         whole = all(values.dtype.kind == "i" for _, values, _ in self.blocks)
-        values = np.zeros(rows, np.int64 if whole and self.blocks else np.float64)
+        values: Any = np.zeros(rows, np.int64 if whole and self.blocks else np.float64)
         present = np.zeros(rows, np.bool_)
         for start, block, here in self.blocks:
             values[start : start + len(block)] = block

@@ -119,6 +119,16 @@ class Follower:
         if self._thread.ident is not None:
             self._thread.join(5.0)
 
+    @property
+    def handed_over(self) -> int | None:
+        """The last step given to the backend so far."""
+        return self._handed
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the thread; true once it has ended."""
+        self._thread.join(max(0.0, seconds))
+        return not self._thread.is_alive()
+
     def join(self, deadline: float) -> BackendReport:
         """Wait for the end of the thread, and say what became of the rows."""
         if self._thread.ident is not None:

@@ -21,6 +21,7 @@ from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 from hackmatrix.tracking.run_folder import RunFolder
 
+_LOOK_S = 0.1
 _STATUSES = ("finished", "failed", "interrupted", "preempted")
 
 
@@ -41,6 +42,7 @@ def replay(
     project: str | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     timeout: float = 3600.0,
+    progress: Callable[[Mapping[str, int | None], int | None], None] | None = None,
 ) -> FinishReport:
     """Deliver rows, media, artifacts, config, summary and status; what is held already is not sent again.
 
@@ -50,6 +52,7 @@ def replay(
         as_name: the name it gets there, after a conflict with another run of its own name.
         entity, project: where it goes, if not where the run says.
         timeout: seconds for all of it.
+        progress: called a few times a second with the step that each backend was given, and the last step.
 
     Returns:
         What each backend holds now; also kept in ``run.json``.
@@ -95,6 +98,11 @@ def replay(
         for follower in followers:
             follower.start()
             follower.end(Ending(status, identity["summary"], deadline))
+        while progress is not None and time.monotonic() < deadline:
+            ended = all([follower.wait(_LOOK_S) for follower in followers])  # noqa: C419 - each is waited for
+            progress({follower.name: follower.handed_over for follower in followers}, extent.last_step)
+            if ended:
+                break
         reports = {follower.name: follower.join(deadline) for follower in followers}
         for follower in followers:
             if follower.setup_error is not None:

@@ -1,0 +1,227 @@
+"""Curves out of runs: which tags, along which axis, smoothed, seeds of one config as mean and band."""
+
+import fnmatch
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from hackmatrix.tracking.cli.listing import read_end
+from hackmatrix.tracking.columns import Column
+from hackmatrix.tracking.journal import lines_of, read_chunks
+from hackmatrix.tracking.lines import RUNTIME, STEP, decode_row
+from hackmatrix.tracking.reading import RunReader
+from hackmatrix.tracking.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats: TypeAlias = NDArray[np.float64]
+
+Axis: TypeAlias = Literal["step", "env_steps", "time"]
+_WILD = frozenset("*?[")
+_LIKED = ("*mean_episode_return", "*return*", "*reward*", "*loss*", "*")  # what is shown where nobody asks
+_HEAD = 64 << 10  # bytes at the beginning of a journal that are searched for tags
+_GRID = 500  # points of a mean over runs that were not logged at the same places
+_MOST_POINTS = 4000  # of a curve; more than any screen has columns
+_UNITS = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
+
+
+class CurveError(ValueError):
+    """Nothing to draw; the message says what there is."""
+
+
+class Curve(NamedTuple):
+    """One line of a chart; ``low`` and ``high`` bound the band around it."""
+
+    label: str
+    x: "Floats"
+    y: "Floats"
+    low: "Floats | None" = None
+    high: "Floats | None" = None
+
+
+class Chart(NamedTuple):
+    """The curves of one tag."""
+
+    tag: str
+    x_label: str
+    curves: list[Curve]
+
+
+class _Series(NamedTuple):
+    run: RunReader
+    x: "Floats"
+    y: "Floats"
+
+
+def make_charts(
+    runs: Sequence[RunReader], globs: Sequence[str], axis: Axis, smooth: int, *, each: bool
+) -> list[Chart]:
+    """A chart for each tag that a glob fits, with a curve for each run or config that has it.
+
+    Args:
+        runs: whose rows.
+        globs: of tags, or of their last parts; none: the return, else what comes closest.
+        axis: what x is.
+        smooth: rows that are averaged to a point; 1 draws what was logged.
+        each: draw every run for itself, also where only seeds differ.
+
+    Raises:
+        CurveError: no run has such a tag, or the axis.
+    """
+    found: dict[str, list[_Series]] = {}
+    for run in runs:
+        for tag, series in _read(run, globs, axis).items():
+            found.setdefault(tag, []).append(series)
+    if not found:
+        known = sorted({tag for run in runs for tag in _known_tags(run)})
+        raise CurveError(f"no run has a tag like {', '.join(globs)}; there are: {', '.join(known) or 'none'}")
+    factor, unit = 1.0, {"step": "step", "env_steps": "env steps", "time": ""}[axis]
+    if axis == "time":
+        longest = max(series.x[-1] for several in found.values() for series in several if len(series.x))
+        _, factor, unit = next(each for each in _UNITS if longest >= each[0])
+    charts = []
+    for tag, several in found.items():
+        scaled = [series._replace(x=series.x / factor, y=_smoothed(series.y, smooth)) for series in several]
+        charts.append(Chart(tag, unit, [_thinned(curve) for curve in _curves(scaled, each=each)]))
+    return charts
+
+
+def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series]:
+    known = _known_tags(run)
+    tags = _fitting(known, globs) if globs else _first_liked(known)
+    surely_all = bool(tags) and not any(_WILD.intersection(glob) for glob in globs)
+    x_tag = {"step": STEP, "time": RUNTIME}.get(axis) or next(
+        (tag for tag in known if tag.split("/")[-1] == "env_steps"), None
+    )
+    if x_tag is None:
+        raise CurveError(f"run {run.name!r} has no tag env_steps; take --x step or --x time")
+    columns = run.read_columns(
+        [*tags, x_tag] if surely_all and x_tag not in (STEP, RUNTIME) else tags or None
+    )
+    if not surely_all:
+        columns = run.read_columns()
+        tags = _fitting([tag for tag in columns if not tag.startswith("_")], globs)
+    return {tag: _series(run, columns[x_tag], columns[tag]) for tag in tags}
+
+
+def _series(run: RunReader, x: Column, y: Column) -> _Series:
+    import numpy as np
+
+    here = np.ones(len(x.values), np.bool_)
+    for column in (x, y):
+        if column.present is not None:
+            here &= column.present
+    return _Series(run, x.values[here].astype(np.float64), y.values[here].astype(np.float64))
+
+
+def _known_tags(run: RunReader) -> list[str]:
+    """Tags near both ends of the journal."""
+    journal = RunFolder(run.folder).metrics
+    head = [decode_row(line).metrics for line in lines_of(read_chunks(journal, 0, _HEAD))]
+    return list(dict.fromkeys(tag for metrics in (*head, read_end(journal)[1]) for tag in metrics))
+
+
+def _fitting(tags: Sequence[str], globs: Sequence[str]) -> list[str]:
+    return [
+        tag
+        for tag in tags
+        if any(
+            fnmatch.fnmatchcase(tag, glob) or fnmatch.fnmatchcase(tag.split("/")[-1], glob) for glob in globs
+        )
+    ]
+
+
+def _first_liked(tags: Sequence[str]) -> list[str]:
+    return next((fitting[:1] for liked in _LIKED if (fitting := _fitting(tags, [liked]))), [])
+
+
+def _smoothed(y: "Floats", width: int) -> "Floats":
+    """The mean of ``width`` neighbouring values, of fewer at the ends; NaN and infinities stay out of it."""
+    import numpy as np
+
+    if width <= 1 or not len(y):
+        return y
+    finite = np.isfinite(y)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, y, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    at = np.arange(len(y))
+    first, last = np.maximum(at - (width - 1) // 2, 0), np.minimum(at + width // 2 + 1, len(y))
+    number = counts[last] - counts[first]
+    mean: Floats = np.where(number > 0, (sums[last] - sums[first]) / np.maximum(number, 1), np.nan)
+    return mean
+
+
+def _curves(several: Sequence[_Series], *, each: bool) -> list[Curve]:
+    groups: dict[str, list[_Series]] = {}
+    for series in several:
+        key = str(series.run.folder) if each else _without_seed(series.run.config)
+        groups.setdefault(key, []).append(series)
+    differing = _differing([group[0].run.config for group in groups.values()])
+    return [
+        Curve(group[0].run.name, group[0].x, group[0].y)
+        if len(group) == 1
+        else _band(group, _label(group, differing))
+        for group in groups.values()
+    ]
+
+
+def _without_seed(config: Mapping[str, Any]) -> str:
+    return json.dumps(
+        {key: value for key, value in config.items() if key.split(".")[-1] != "seed"}, sort_keys=True
+    )
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys, but the seed's, whose values are not the same in all."""
+    keys = dict.fromkeys(key for config in configs for key in config if key.split(".")[-1] != "seed")
+    return [key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)]
+
+
+def _label(group: Sequence[_Series], differing: Sequence[str]) -> str:
+    config = group[0].run.config
+    told = ", ".join(f"{key}={config.get(key)}" for key in differing[:3])
+    return f"{told or group[0].run.name} ({len(group)} runs)"
+
+
+def _band(group: Sequence[_Series], label: str) -> Curve:
+    """Mean and standard deviation over runs, wherever at least one of them is."""
+    import warnings  # noqa: PLC0415 - used here only
+
+    import numpy as np
+
+    first = group[0].x
+    if all(np.array_equal(series.x, first) for series in group):
+        x, values = first, np.stack([series.y for series in group])
+    else:
+        told = [series for series in group if len(series.x)]
+        x = np.linspace(min(s.x[0] for s in told), max(s.x[-1] for s in told), _GRID)
+        values = np.stack([np.interp(x, s.x, s.y, left=np.nan, right=np.nan) for s in told])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a point where no run has a number stays NaN
+        mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+    return Curve(label, x, mean, mean - std, mean + std)
+
+
+def _thinned(curve: Curve) -> Curve:
+    """At most as many points as can be seen: of each stretch its least and its greatest value."""
+    import numpy as np
+
+    if len(curve.x) <= _MOST_POINTS:
+        return curve
+    starts = np.linspace(0, len(curve.x), _MOST_POINTS // 2, endpoint=False).astype(np.int64)
+    middles = (starts + np.append(starts[1:], len(curve.x))) // 2
+
+    def pairs(one: Any, other: Any) -> Any:
+        return np.stack([one, other], axis=1).ravel()
+
+    lows, highs = np.fmin.reduceat(curve.y, starts), np.fmax.reduceat(curve.y, starts)
+    falls = curve.y[starts] > curve.y[middles]
+    return Curve(
+        curve.label,
+        pairs(curve.x[starts], curve.x[middles]),
+        pairs(np.where(falls, highs, lows), np.where(falls, lows, highs)),
+        None if curve.low is None else np.repeat(np.fmin.reduceat(curve.low, starts), 2),
+        None if curve.high is None else np.repeat(np.fmax.reduceat(curve.high, starts), 2),
+    )

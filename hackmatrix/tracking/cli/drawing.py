@@ -1,0 +1,120 @@
+"""Charts as a picture, as a page that opens from disk, and in a terminal."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hackmatrix.tracking.cli.curves import Chart
+
+# Okabe and Ito's colours, in an order that keeps neighbours apart for every kind of colour blindness.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#666666")
+_TERMINAL_COLOURS = ("blue+", "orange+", "green+", "magenta+", "yellow+", "cyan+", "red+", "gray+")
+
+
+def _colours(charts: Sequence[Chart], palette: Sequence[str]) -> dict[str, str]:
+    """A curve's label -> its colour, the same in every chart."""
+    labels = dict.fromkeys(curve.label for chart in charts for curve in chart.curves)
+    return {label: palette[index % len(palette)] for index, label in enumerate(labels)}
+
+
+def draw_picture(charts: Sequence[Chart], path: Path, *, log_y: bool) -> None:
+    """PNG or SVG, by the file's suffix."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    across = 1 if len(charts) == 1 else 2
+    down = math.ceil(len(charts) / across)
+    colours = _colours(charts, COLOURS)
+    with mpl.rc_context({"text.parse_math": False, "svg.fonttype": "none", "font.size": 10}):
+        figure = Figure(
+            figsize=(8 * across if across == 1 else 6.5 * across, 4.5 * down), layout="constrained"
+        )
+        for index, chart in enumerate(charts):
+            _draw_axes(figure.add_subplot(down, across, index + 1), chart, colours, log_y=log_y)
+        figure.savefig(path, dpi=130)
+
+
+def _draw_axes(axes: Any, chart: Chart, colours: Mapping[str, str], *, log_y: bool) -> None:
+    for curve in chart.curves:
+        colour = colours[curve.label]
+        label = curve.label.lstrip("_") or curve.label  # matplotlib hides what begins with _
+        mark = "o" if len(curve.x) == 1 else None
+        axes.plot(curve.x, curve.y, color=colour, linewidth=1.4, label=label, marker=mark)
+        if curve.low is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+    axes.set_title(chart.tag, fontsize=11)
+    axes.set_xlabel(chart.x_label)
+    axes.set_yscale("log" if log_y else "linear")
+    axes.grid(visible=True, alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False)
+
+
+def draw_page(charts: Sequence[Chart], path: Path, *, title: str, log_y: bool) -> None:
+    """One HTML file without any other."""
+    colours = _colours(charts, COLOURS)
+    data = {
+        "title": title,
+        "log": log_y,
+        "charts": [
+            {
+                "tag": chart.tag,
+                "x": chart.x_label,
+                "curves": [
+                    {
+                        "label": curve.label,
+                        "colour": colours[curve.label],
+                        "x": _plain(curve.x),
+                        "y": _plain(curve.y),
+                        "low": None if curve.low is None else _plain(curve.low),
+                        "high": None if curve.high is None else _plain(curve.high),
+                    }
+                    for curve in chart.curves
+                ],
+            }
+            for chart in charts
+        ],
+    }
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    safe = text.replace("<", "\\u003c")  # a tag called </script> ends nothing
+    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    path.write_text(page.replace("/*DATA*/", safe), encoding="utf-8")
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [float(f"{value:.9g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def draw_in_terminal(charts: Sequence[Chart], width: int, *, colour: bool, log_y: bool) -> str:
+    """Braille dots and a legend."""
+    import plotext
+
+    colours = _colours(charts, _TERMINAL_COLOURS)
+    drawn = []
+    for chart in charts:
+        plotext.clear_figure()
+        plotext.theme("clear")
+        plotext.plot_size(width, 20)
+        plotext.title(chart.tag)
+        plotext.xlabel(chart.x_label)
+        for curve in chart.curves:
+            points = [
+                (x, math.log10(y) if log_y else y)
+                for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
+                if math.isfinite(y) and (y > 0 or not log_y)
+            ]
+            if points:
+                plotext.plot(
+                    [x for x, _ in points],
+                    [y for _, y in points],
+                    marker="braille",
+                    color=colours[curve.label],
+                    label=curve.label,
+                )
+        if log_y:
+            plotext.ylabel("log10")
+        text = plotext.build()
+        drawn.append(text if colour else plotext.uncolorize(text))
+    return "\n".join(drawn)

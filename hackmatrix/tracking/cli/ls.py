@@ -1,0 +1,88 @@
+"""``ls``: the runs in a folder, sorted and filtered."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hackmatrix.tracking.cli.listing import Listed, list_runs
+from hackmatrix.tracking.cli.output import console, number, print_json, span, status_markup, table
+from hackmatrix.tracking.cli.where import FilterError, parse_filter
+from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
+
+
+@click.command(short_help="List runs, sorted and filtered.")
+@click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--where", "filters", multiple=True, metavar="EXPR", help="Only runs of which this is true.")
+@click.option(
+    "--sort", default="created", metavar="FIELD", show_default=True, help="Ascending; -FIELD descends."
+)
+@click.option("-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Only the last N of the list.")
+@click.option("--json", "as_json", is_flag=True, help="Print one array, with config and summary.")
+def ls(directory: Path | None, filters: tuple[str, ...], sort: str, limit: int | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """List the runs in DIR (default: HACKMATRIX_DIR, else runs), the newest at the bottom.
+
+    \b
+    Fields for --where and --sort:
+      name id status step return steps_per_second age created tags project
+      group job_type notes attempts host config.KEY summary.KEY last.KEY attempt.KEY
+    A KEY may be shortened to its last part: summary.loss for summary.train/loss.
+
+    \b
+    Examples:
+      hackmatrix-runs ls --where "status == 'running'"
+      hackmatrix-runs ls --where "config.env == 'hackmatrix' and summary.mean_episode_return > 3"
+      hackmatrix-runs ls --where "'ablation' in tags or name like '*-ablation'" --sort -return
+      hackmatrix-runs ls --where "age < 86400 and not (status in ['failed', 'lost'])" --json
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    root = run_root(directory if directory is not None else DEFAULT_ROOT)
+    if not root.is_dir():
+        raise click.UsageError(f"there is no folder {str(root)!r}; give the one that holds the runs")
+    problems: list[str] = []
+    try:
+        wanted = [parse_filter(text) for text in filters]
+        runs = [run for run in list_runs(root, problems) if all(matches(run.lookup) for matches in wanted)]
+        key = sort.removeprefix("-")
+        runs.sort(key=lambda run: _rank(run.lookup(key)), reverse=sort.startswith("-"))
+    except FilterError as problem:
+        raise click.UsageError(str(problem)) from problem
+    runs = runs[-limit:] if limit is not None else runs
+    if as_json:
+        print_json(
+            {**run.fields(), "config": run.identity["config"], "summary": run.summary()} for run in runs
+        )
+    elif runs:
+        console().print(_table(runs))
+    else:
+        click.echo(f"no run in {root}" + (" matches" if filters else ""), err=True)
+    for told in problems:
+        click.echo(f"warning: {told}", err=True)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    """Values of unlike types in an order: nothing first, then numbers, then texts."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return 0, 0
+    if isinstance(value, bool | int | float):
+        return 1, value
+    return 2, str(value)
+
+
+def _table(runs: list[Listed]) -> Any:
+    rows = []
+    for run in runs:
+        fields = run.fields()
+        rows.append(
+            (
+                fields["name"],
+                status_markup(run.status),
+                number(run.step),
+                number(fields["return"]),
+                number(fields["steps_per_second"]),
+                span(fields["age"]),
+                ",".join(fields["tags"]),
+            )
+        )
+    titles = ("NAME", "STATUS", "STEP", "RETURN", "STEPS/S", "AGE", "TAGS")
+    return table(titles, rows, right=("STEP", "RETURN", "STEPS/S", "AGE"))

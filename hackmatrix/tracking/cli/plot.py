@@ -1,0 +1,86 @@
+"""``plot``: runs over each other, as a picture, as a page, or in the terminal."""
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from hackmatrix.tracking.cli.curves import Axis, CurveError, make_charts
+from hackmatrix.tracking.cli.drawing import draw_in_terminal, draw_page, draw_picture
+from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.output import console, print_json
+from hackmatrix.tracking.roots import DEFAULT_ROOT
+
+_SUFFIXES = (".png", ".svg", ".html")
+
+
+@click.command(short_help="Lay the curves of runs over each other.")
+@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--metric", "globs", multiple=True, metavar="GLOB", help="Tags, or their last parts; may be repeated."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=".png, .svg or .html")
+@click.option(
+    "--x", "axis", type=click.Choice(["step", "env_steps", "time"]), default="step", show_default=True
+)
+@click.option(
+    "--smooth",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Draw the mean of N neighbouring rows.",
+)
+@click.option("--each", is_flag=True, help="Draw every run for itself, also where only seeds differ.")
+@click.option("--log-y", is_flag=True, help="A logarithmic y axis (the page can switch).")
+@click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the points instead.")
+def plot(
+    names: tuple[str, ...],
+    globs: tuple[str, ...],
+    output: Path | None,
+    axis: str,
+    smooth: int,
+    each: bool,  # noqa: FBT001 - click passes options by name
+    log_y: bool,  # noqa: FBT001 - likewise
+    root: Path,
+    as_json: bool,  # noqa: FBT001 - likewise
+) -> None:
+    """Lay the curves of runs over each other: in the terminal, or into FILE.
+
+    Runs whose configs differ in nothing but the seed become one curve: their mean, in a band of one standard
+    deviation. Without --metric it is the episode return, else whatever comes closest.
+
+    \b
+    Examples:
+      hackmatrix-runs plot RUN
+      hackmatrix-runs plot RUN RUN RUN --metric loss --metric "*return" --smooth 20 -o curves.png
+      hackmatrix-runs plot RUN RUN --x env_steps -o curves.html
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if output is not None and output.suffix not in _SUFFIXES:
+        raise click.UsageError(f"{str(output)!r} ends in none of {', '.join(_SUFFIXES)}")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {str(output.parent)!r}; make it first")
+    runs = [open_run(name, root) for name in dict.fromkeys(names)]
+    try:
+        charts = make_charts(runs, globs, cast("Axis", axis), smooth, each=each)
+    except CurveError as problem:
+        raise click.UsageError(str(problem)) from problem
+    if as_json:
+        print_json(
+            {"tag": chart.tag, "label": curve.label, "x": curve.x.tolist(), "y": curve.y.tolist()}
+            for chart in charts
+            for curve in chart.curves
+        )
+    if output is None:
+        if not as_json:
+            screen = console()
+            width = min(screen.width, 110) if screen.is_terminal else 100
+            click.echo(draw_in_terminal(charts, width, colour=screen.is_terminal, log_y=log_y))
+        return
+    if output.suffix == ".html":
+        title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
+        draw_page(charts, output, title=title, log_y=log_y)
+    else:
+        draw_picture(charts, output, log_y=log_y)
+    if not as_json:
+        click.echo(output)

@@ -1,0 +1,99 @@
+"""``ls`` finds the run that one wants among many."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hackmatrix.tracking import open_tracker
+from tests.tracking.cli.command import Command, command
+from tests.tracking.runs import write_run
+
+__all__ = ["command"]  # a fixture
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three runs that end at returns 1, 2 and 3, and one that is being written."""
+    for index in (1, 2, 3):
+        write_run(
+            tmp_path,
+            [(step, {"train/mean_episode_return": float(index), "train/loss": 1.0}) for step in range(5)],
+            name=f"run-{index}",
+            config={"env": "hackmatrix" if index > 1 else "other", "lr": 10.0**-index},
+            tags=["ppo", f"t{index}"],
+        )
+    return tmp_path
+
+
+def names(out: str) -> list[str]:
+    return [each["name"] for each in json.loads(out)]
+
+
+def test_a_table_shows_each_run_in_one_line(root: Path, command: Command) -> None:
+    said = command("ls", root)
+    assert said.code == 0
+    head, *lines = said.out.splitlines()
+    assert head.split() == ["NAME", "STATUS", "STEP", "RETURN", "STEPS/S", "AGE", "TAGS"]
+    assert [line.split()[:4] for line in lines] == [
+        [f"run-{index}", "finished", "4", f"{index}.0"] for index in (1, 2, 3)
+    ]
+
+
+def test_json_is_one_array(root: Path, command: Command) -> None:
+    (first, *_) = json.loads(command("ls", root, "--json").out)
+    assert (first["name"], first["status"], first["step"], first["return"]) == ("run-1", "finished", 4, 1.0)
+    assert first["config"] == {"env": "other", "lr": 0.1}
+    assert first["summary"]["train/loss"] == 1.0
+
+
+def test_an_empty_list_is_an_empty_array(root: Path, command: Command) -> None:
+    assert json.loads(command("ls", root, "--json", "--where", "step > 100").out) == []
+
+
+def test_filters_and_order(root: Path, command: Command) -> None:
+    where = "config.env == 'hackmatrix' and summary.mean_episode_return > 1"
+    assert names(command("ls", root, "--json", "--where", where).out) == ["run-2", "run-3"]
+    assert names(command("ls", root, "--json", "--sort", "-return", "-n", 1).out) == ["run-1"]
+    assert names(command("ls", root, "--json", "--sort", "config.lr").out) == ["run-3", "run-2", "run-1"]
+    assert names(command("ls", root, "--json", "--where", "step > 1", "--where", "'t2' in tags").out) == [
+        "run-2"
+    ]
+
+
+def test_a_live_run_is_running_and_has_its_newest_figures(root: Path, command: Command) -> None:
+    with open_tracker("jsonl", name="live", root=root) as tracker:
+        tracker.log({"loss": 0.5}, step=7)
+        tracker.log({"train/steps_per_second": 10.0}, step=8)
+        assert tracker.flush()
+        (live,) = json.loads(command("ls", root, "--json", "--where", "status == 'running'").out)
+    assert (live["step"], live["steps_per_second"], live["summary"]["loss"]) == (8, 10.0, 0.5)
+
+
+def test_a_damaged_description_is_told_and_hides_no_other_run(root: Path, command: Command) -> None:
+    (root / "run-2" / "run.json").write_text("{")
+    said = command("ls", root, "--json")
+    assert (said.code, names(said.out)) == (0, ["run-1", "run-3"])
+    assert "run-2" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--where", "step ="], "write '=='"),
+        (["--where", "statu == 'running'"], "Did you mean 'status'"),
+        (["--sort", "retrun"], "Did you mean 'return'"),
+        (["--limit", "0"], "--limit"),
+    ],
+)
+def test_a_wrong_question_is_told_in_a_sentence(
+    root: Path, command: Command, words: list[str], told: str
+) -> None:
+    said = command("ls", root, *words)
+    assert said.code == 2
+    assert told in said.err
+
+
+def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path, command: Command) -> None:
+    said = command("ls", tmp_path / "nowhere")
+    assert (said.code, "there is no folder" in said.err) == (2, True)

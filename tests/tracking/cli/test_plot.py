@@ -1,0 +1,149 @@
+"""``plot`` draws what the rows say: averaged, seeds together, as picture, page and text."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tracking.cli.command import Command, command
+from tests.tracking.runs import write_run
+
+__all__ = ["command"]  # a fixture
+
+np = pytest.importorskip("numpy", reason="the package numpy is not installed")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two seeds of one config and a run of another."""
+    for name, lr, seed in (("a", 0.1, 0), ("b", 0.1, 1), ("c", 0.2, 0)):
+        rows = [
+            (
+                step,
+                {
+                    "train/loss": (seed + 1) * step * lr,
+                    "train/env_steps": 100 * step,
+                    "eval/mean_episode_return": float(step),
+                },
+            )
+            for step in range(10)
+        ]
+        write_run(tmp_path, rows, name=name, config={"lr": lr, "seed": seed})
+    return tmp_path
+
+
+def curves(command: Command, root: Path, *words: object) -> list[dict[str, Any]]:
+    said = command("plot", "--root", root, "--json", *words)
+    assert said.code == 0, said.err
+    found: list[dict[str, Any]] = json.loads(said.out)
+    return found
+
+
+def test_seeds_of_one_config_are_one_curve_of_their_mean(root: Path, command: Command) -> None:
+    seeds, other = curves(command, root, "a", "b", "c", "--metric", "loss")
+    assert seeds["label"] == "lr=0.1 (2 runs)"
+    assert seeds["y"] == pytest.approx([1.5 * step * 0.1 for step in range(10)])
+    assert (other["label"], other["y"]) == ("c", pytest.approx([step * 0.2 for step in range(10)]))
+
+
+def test_each_run_can_stand_for_itself(root: Path, command: Command) -> None:
+    assert [curve["label"] for curve in curves(command, root, "a", "b", "--metric", "loss", "--each")] == [
+        "a",
+        "b",
+    ]
+
+
+def test_without_a_metric_it_is_the_return(root: Path, command: Command) -> None:
+    assert [curve["tag"] for curve in curves(command, root, "a")] == ["eval/mean_episode_return"]
+
+
+def test_globs_match_tags_and_their_last_parts(root: Path, command: Command) -> None:
+    for glob in ("train/loss", "loss", "*/loss", "l*"):
+        assert [curve["tag"] for curve in curves(command, root, "a", "--metric", glob)] == ["train/loss"]
+    assert len(curves(command, root, "a", "--metric", "*")) == 3
+
+
+def test_x_may_be_env_steps_or_time(root: Path, command: Command) -> None:
+    (curve,) = curves(command, root, "a", "--metric", "loss", "--x", "env_steps")
+    assert curve["x"] == [100.0 * step for step in range(10)]
+    (curve,) = curves(command, root, "a", "--metric", "loss", "--x", "time")
+    assert curve["x"] == sorted(curve["x"])
+
+
+def test_smoothing_is_the_mean_of_neighbours(root: Path, command: Command) -> None:
+    (curve,) = curves(command, root, "a", "--metric", "loss", "--smooth", 3)
+    y = np.arange(10) * 0.1
+    assert curve["y"][1:-1] == pytest.approx(np.convolve(y, np.ones(3) / 3, "valid"))
+    assert curve["y"][0] == pytest.approx(y[:2].mean())
+
+
+def test_a_tag_that_begins_late_is_found_by_a_glob(tmp_path: Path, command: Command) -> None:
+    rows = [(step, {"loss": 1.0, **({"rare/tag": 2.0} if step == 3000 else {})}) for step in range(6000)]
+    write_run(tmp_path, rows, name="long")
+    (curve,) = curves(command, tmp_path, "long", "--metric", "rare/*")
+    assert (curve["x"], curve["y"]) == ([3000.0], [2.0])
+
+
+def test_long_curves_keep_their_extremes(tmp_path: Path, command: Command) -> None:
+    rows = [
+        (step, {"loss": 100.0 if step == 7777 else -5.0 if step == 3333 else 0.0}) for step in range(10_000)
+    ]
+    write_run(tmp_path, rows, name="long")
+    (curve,) = curves(command, tmp_path, "long")
+    assert len(curve["x"]) <= 4000
+    assert (max(curve["y"]), min(curve["y"])) == (100.0, -5.0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".html", b"<!doctype html>")]
+)
+def test_a_file_is_what_its_suffix_says(root: Path, command: Command, suffix: str, begins: bytes) -> None:
+    if suffix != ".html":
+        pytest.importorskip("matplotlib", reason="the package matplotlib is not installed")
+    target = root / f"curves{suffix}"
+    assert command("plot", "--root", root, "a", "b", "c", "--metric", "loss", "-o", target).code == 0
+    assert target.read_bytes().startswith(begins)
+
+
+def test_the_page_needs_no_other_file_and_nothing_in_it_ends_the_data(
+    tmp_path: Path, command: Command
+) -> None:
+    write_run(
+        tmp_path,
+        [(step, {"</script><b>": float(step)}) for step in range(3)] + [(3, {"</script><b>": float("nan")})],
+    )
+    assert command("plot", "--root", tmp_path, "run", "-o", tmp_path / "page.html").code == 0
+    page = (tmp_path / "page.html").read_text()
+    assert not re.search(r"(src|href)=|https?://(?!www\.w3\.org/2000/svg)|@import|url\(", page)
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    (chart,) = json.loads(data)["charts"]
+    assert (chart["tag"], chart["curves"][0]["y"]) == ("</script><b>", [0.0, 1.0, 2.0, None])
+
+
+def test_without_a_file_it_is_drawn_in_the_terminal(root: Path, command: Command) -> None:
+    pytest.importorskip("plotext", reason="the package plotext is not installed")
+    said = command("plot", "--root", root, "a")
+    assert said.code == 0
+    assert "eval/mean_episode_return" in said.out
+    assert "\x1b" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a", "--metric", "nowhere"], "there are: "),
+        (["a", "-o", "x.gif"], ".png, .svg, .html"),
+        (["a", "-o", "nowhere/x.png"], "there is no folder"),
+        (["aa"], "did you mean 'a'"),
+        (["empty"], "there are: none"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_a_sentence(
+    root: Path, command: Command, words: list[str], told: str
+) -> None:
+    write_run(root, [], name="empty")
+    said = command("plot", "--root", root, *words)
+    assert said.code == 2
+    assert told in said.err
