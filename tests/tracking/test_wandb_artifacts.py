@@ -149,7 +149,8 @@ def test_a_run_is_found_by_name_by_id_and_by_its_config(wandb_service, tmp_path)
     assert not asked.taken("other", "p", "team")
 
 
-def test_who_cannot_be_asked_counts_as_free_and_is_told_once(wandb_service, caplog) -> None:
+def test_who_cannot_be_asked_counts_as_free_and_is_told_once(wandb_service, caplog, monkeypatch) -> None:
+    monkeypatch.setattr("hackmatrix.tracking.backends._wandb_client._told", set())
     wandb_service.stop()
     backend = WandbBackend()
     with pytest.raises(ConnectionError, match="cannot be reached"):

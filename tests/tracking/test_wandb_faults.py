@@ -281,7 +281,10 @@ def test_a_thrown_away_object_makes_way_for_the_next(wandb_service, tmp_path) ->
 
 
 @pytest.mark.parametrize("granted", [True, False])
-def test_a_rewind_cuts_the_history_where_it_is_granted(wandb_service, tmp_path, granted, caplog) -> None:
+def test_a_rewind_cuts_the_history_where_it_is_granted(
+    wandb_service, tmp_path, granted, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr("hackmatrix.tracking.backends._wandb_client._told", set())
     delivered(tmp_path, 0, 50)
     wandb_service.state.rewind = granted
     backend = WandbBackend(rewind=True)
@@ -321,7 +324,11 @@ def test_offline_rows_lie_in_the_runs_folder_and_nobody_is_asked(
     wandb_service, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
-    assert delivered(tmp_path, 0, 50) == 45
+    backend = WandbBackend()
+    assert backend.open(info(tmp_path / "run"), CONFIG) is None
+    backend.write(rows(0, 50))
+    backend.flush(5.0)
+    assert backend.close("finished", {"best": 1.0}, 20.0) == 45
     assert WandbBackend().find(NAME, None, "p", "team") is None
     assert WandbBackend(mode="online").find(NAME, None, "p", "team") is None
     (log,) = (tmp_path / "run").glob("wandb/offline-run-*/run-*.wandb")

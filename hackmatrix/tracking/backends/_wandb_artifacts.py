@@ -13,6 +13,7 @@ import wandb
 from wandb.sdk.artifacts.exceptions import WaitTimeoutError
 
 from hackmatrix.tracking.backends import _wandb_client as client
+from hackmatrix.tracking.backends import _wandb_errors as meanings
 from hackmatrix.tracking.errors import BackendUnreachableError, RunNotFoundError
 from hackmatrix.tracking.protocol import ArtifactRecord, RemoteRun
 
@@ -56,7 +57,7 @@ class Uploads:
         def work() -> None:
             self.queue(run, run_name, record, files).wait(timeout=max(1, round(self._timeout)))
 
-        with client.translated(run.entity):
+        with meanings.translated(run.entity):
             try:
                 client.bounded(work, self._timeout + client.API_S, "giving W&B an artifact")
             except (TimeoutError, WaitTimeoutError):
@@ -102,7 +103,7 @@ def get(run: RemoteRun, name: str, version: int | str, into: Path) -> None:
     asked = client.api()
     collection = f"{run.entity or client.default_entity(asked)}/{run.project}/{run.name}-{name}"
     aliases = step_names(version) if isinstance(version, int) else (version,)
-    with client.translated(run.entity):
+    with meanings.translated(run.entity):
         found = next((a for a in aliases if asked.artifact_exists(f"{collection}:{a}")), None)
         if found is None:
             raise RunNotFoundError(f"W&B has no artifact {collection}:{aliases[0]}")
@@ -114,7 +115,7 @@ def get(run: RemoteRun, name: str, version: int | str, into: Path) -> None:
 def _versions(kind: str, collection: str) -> list[Any]:
     """The committed versions of a collection, newest first; none if there is no such collection."""
     asked = client.api()
-    with client.translated():
+    with meanings.translated():
         if not asked.artifact_collection_exists(collection, kind):
             return []
         return list(asked.artifacts(kind, collection))

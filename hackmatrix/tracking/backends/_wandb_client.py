@@ -1,4 +1,4 @@
-"""The W&B client as one process-wide thing: whether it can be reached, what its errors mean, when it is revived.
+"""The W&B client as one process-wide thing: how it is reached, shared and revived.
 
 The client is a Python package in front of a process of its own, which all runs of this process share. Three of
 its habits are met here. A server out of reach and a refused key raise the same error, so a socket is opened
@@ -8,19 +8,19 @@ other run too. And ``finish`` knows one time limit only, which is set at ``init`
 
 import logging
 import os
-import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import wandb
 
-from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
+from hackmatrix.tracking.backends import _wandb_errors as meanings
+from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError
 
 OLDEST = (0, 29)  # the first that says that an id was deleted
 PROBE_S, API_S = 3, 5  # a socket opens in milliseconds, an answer comes in tenths of a second, or not at all
@@ -30,53 +30,6 @@ _told: set[str] = set()
 _live: set[str] = set()
 _leaving: dict[str, threading.Thread] = {}
 lock = threading.RLock()  # held while a run is started or the client is torn down
-
-# What the client says -> what it means, in a sentence; the first that fits. Seen with wandb 0.31.
-_MEANINGS: list[tuple[re.Pattern[str], type[Exception], str]] = [
-    (re.compile(said, re.IGNORECASE), kind, sentence)
-    for said, kind, sentence in (
-        (
-            r"no api key",
-            BackendSetupError,
-            "not logged in to W&B; run `wandb login`, or set WANDB_API_KEY",
-        ),
-        (
-            r"api_key invalid|api key must",
-            BackendSetupError,
-            "{text}; run `wandb login --relogin`, or set WANDB_API_KEY to a whole key",
-        ),
-        (
-            r"previously created and deleted",
-            RunConflictError,
-            "a run of this name was deleted at W&B, and its id can never be used again",
-        ),
-        (
-            r"permission denied|forbidden|\b403\b|not found during upsertbucket|entity \S+ (was )?not found",
-            BackendSetupError,
-            "W&B gives {user} no access to entity {entity!r} ({text}); say `--entity YOU`",
-        ),
-        (
-            r"did not respond in time|deadline exceeded|timed out|giving up|retrying|unreachable|no such host",
-            BackendUnreachableError,
-            "W&B does not answer: {text}",
-        ),
-        (
-            r"connection (refused|reset)|\bEOF\b|(HTTP|error) (429|5\d\d)",
-            BackendUnreachableError,
-            "W&B does not answer: {text}",
-        ),
-        (
-            r"not logged in|unauthori[sz]ed|\b401\b|invalid (api )?key|verify credentials",
-            BackendSetupError,
-            "W&B refuses the key ({text}); run `wandb login --relogin`",
-        ),
-        (
-            r"upgrade",
-            BackendSetupError,
-            "W&B refuses wandb {version} ({text}); run `pip install -U wandb`",
-        ),
-    )
-]
 
 
 def tell_once(cause: str, message: str, *arguments: object) -> None:
@@ -112,15 +65,12 @@ def bounded(call: Callable[[], _T], timeout: float, what: str) -> _T:
 
 
 def check() -> None:
-    """Refuse a client whose habits are not known, and variables that would make another run of this one."""
+    """Refuse a client whose habits are not known."""
     if tuple(int(part) for part in wandb.__version__.split(".")[:2]) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise BackendSetupError(
             f"wandb {wandb.__version__} is too old, {oldest} is needed; run `pip install -U 'hackmatrix[wandb]'`"
         )
-    for name in ("WANDB_SWEEP_ID", "WANDB_LAUNCH", "WANDB_RESUME_FROM", "WANDB_FORK_FROM"):
-        if os.environ.get(name):
-            raise BackendSetupError(f"{name} is set, and would make another run of this one; unset it")
 
 
 def settings() -> wandb.Settings:
@@ -155,7 +105,7 @@ def reach() -> None:
 def api() -> wandb.Api:
     """A new ``wandb.Api``, which sees news; one that was used before shows what it saw then."""
     reach()
-    with translated():
+    with meanings.translated():
         return bounded(lambda: wandb.Api(timeout=API_S), API_S + PROBE_S, "asking W&B")
 
 
@@ -164,75 +114,12 @@ def default_entity(asked: wandb.Api) -> str:
     return str(asked.default_entity)
 
 
-@contextmanager
-def translated(entity: str | None = None) -> Iterator[None]:
-    """Raise what an error of the client means, in a sentence."""
-    try:
-        yield
-    except Exception as error:
-        meant = meaning(error, entity)
-        if meant is error:
-            raise
-        raise meant from error
-
-
-def meaning(error: Exception, entity: str | None = None) -> Exception:
-    """What an error of the client says, as one of ours."""
-    text = _words(error)
-    if isinstance(error, BackendUnreachableError | BackendSetupError | RunConflictError):
-        return error
-    if died(error):
-        return BackendUnreachableError(f"W&B's client has died: {text}")
-    if isinstance(error, TimeoutError):
-        return BackendUnreachableError(f"W&B does not answer: {text}")
-    for pattern, kind, sentence in _MEANINGS:
-        if pattern.search(text):
-            user = _user() if "{user}" in sentence else ""
-            return kind(sentence.format(text=text, user=user, entity=entity, version=wandb.__version__))
-    if isinstance(error, wandb.errors.Error):
-        return BackendUnreachableError(f"W&B does not take the run: {text}")
-    return error
-
-
-def _words(error: BaseException | None) -> str:
-    """What the error says, and what its causes add: some versions of the client put the reason there."""
-    said: list[str] = []
-    while error is not None:
-        words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        if not any(words in earlier for earlier in said):
-            said.append(words)
-        error = error.__cause__
-    return ": ".join(said)
-
-
-def _user() -> str:
-    with suppress(Exception):
-        return f"user {wandb.Api(timeout=API_S).viewer.username!r}"
-    return "you"
-
-
-def died(error: BaseException | None) -> bool:
-    """Whether the client's own process is gone; it says so in several ways, some of them inside another error."""
-    while error is not None:
-        gone = isinstance(error, ConnectionError | EOFError) and not isinstance(
-            error, BackendUnreachableError
-        )
-        if (
-            gone
-            or type(error).__name__ == "MailboxClosedError"
-            or "service process is not running" in str(error)
-        ):
-            return True
-        error = error.__cause__
-    return False
-
-
 def with_living_client(call: Callable[[], _T]) -> _T:
     """The call's result; if the client's process turns out to be dead, from a second try with a new one."""
     try:
         return call()
     except Exception as error:
-        if not died(error):
+        if not meanings.died(error):
             raise
         with lock:
             _tear_down()
@@ -302,14 +189,12 @@ def last_step(entity: str, project: str, run_id: str, *, at_least: int | None, d
     while True:
         held = None
         with suppress(Exception):
-            held = int(api().run(f"{entity}/{project}/{run_id}").lastHistoryStep)
+            held = bounded(
+                lambda: int(api().run(f"{entity}/{project}/{run_id}").lastHistoryStep),
+                max(0.5, deadline - time.monotonic()),
+                "asking W&B",
+            )
         late = time.monotonic() + 0.5 > deadline
         if late or (held is not None and held >= (at_least if at_least is not None else -1)):
             return None if held is None or held < 0 else held
         time.sleep(0.5)
-
-
-def environment_mode() -> str:
-    """``WANDB_MODE``, with the client's two older words."""
-    said = os.environ.get("WANDB_MODE", "").strip().lower() or "online"
-    return {"dryrun": "offline", "run": "online"}.get(said, said)

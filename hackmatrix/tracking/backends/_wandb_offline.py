@@ -18,8 +18,8 @@ def set_aside(folder: Path, run_id: str) -> None:
         if any(old.glob("*.synced")):
             client.tell_once(
                 f"synced {run_id}",
-                "wandb: an earlier attempt was synced already; deliver the rest with "
-                "`hackmatrix-runs replay %s --tracker wandb`, since `wandb sync` would renumber its steps",
+                "wandb: an earlier attempt was synced, and `wandb sync` would renumber the steps of this one; "
+                "deliver it with `python -m hackmatrix.tracking replay %s --tracker wandb`",
                 folder,
             )
         (place / _ASIDE).mkdir(exist_ok=True)

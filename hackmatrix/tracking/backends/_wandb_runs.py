@@ -6,6 +6,7 @@ from typing import Any
 import wandb
 
 from hackmatrix.tracking.backends import _wandb_client as client
+from hackmatrix.tracking.backends import _wandb_errors as meanings
 from hackmatrix.tracking.naming import run_id
 from hackmatrix.tracking.protocol import RemoteRun
 
@@ -15,7 +16,7 @@ _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 def one(asked: wandb.Api, entity: str, project: str, name: str) -> Any:
     """The run of an id; none if there is no such run or project, or none that may be seen."""
-    with client.translated(entity):
+    with meanings.translated(entity):
         try:
             return client.bounded(
                 lambda: asked.run(f"{entity}/{project}/{name}"), 2 * client.API_S, "asking W&B"
@@ -45,7 +46,7 @@ def _newest(asked: wandb.Api, entity: str, project: str, config_digest: str) -> 
             iter(asked.runs(f"{entity}/{project}", filters=wanted, order="-created_at", per_page=1)), None
         )
 
-    with client.translated(entity):
+    with meanings.translated(entity):
         try:
             found = client.bounded(look, 2 * client.API_S, "asking W&B")
         except ValueError as error:
@@ -84,5 +85,5 @@ def _steps(asked: wandb.Api, collection: str) -> tuple[int, ...]:
             sorted({int(step.group(1)) for alias in aliases if (step := _CHECKPOINT.fullmatch(alias))})
         )
 
-    with client.translated():
+    with meanings.translated():
         return client.bounded(look, 2 * client.API_S, "asking W&B")

@@ -1,13 +1,10 @@
 """Rows as the history of a Weights & Biases run.
 
 A row's step is W&B's own ``step=``: the client drops steps that the server holds already, and a resumed client
-knows the last one, so sending again what may be missing leaves each step once. How the client fails and
-recovers is in ``_wandb_client``.
+knows the last one, so sending again what may be missing leaves each step once. What is shared by all runs of a
+process, how it fails and recovers, is in ``_wandb_client``.
 """
 
-import html
-import importlib.util
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,9 +15,13 @@ import wandb
 
 from hackmatrix.tracking.backends import _wandb_artifacts as artifacts
 from hackmatrix.tracking.backends import _wandb_client as client
+from hackmatrix.tracking.backends import _wandb_environment as environment
+from hackmatrix.tracking.backends import _wandb_errors as meanings
+from hackmatrix.tracking.backends import _wandb_media as media
 from hackmatrix.tracking.backends import _wandb_runs as runs
 from hackmatrix.tracking.backends._wandb_offline import set_aside
-from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
+from hackmatrix.tracking.backends._wandb_start import start
+from hackmatrix.tracking.errors import BackendUnreachableError, RunConflictError
 from hackmatrix.tracking.protocol import (
     ArtifactRecord,
     Config,
@@ -34,12 +35,8 @@ from hackmatrix.tracking.protocol import (
 )
 
 _EXIT_CODES: dict[Status, int] = {"finished": 0, "failed": 1, "interrupted": 130, "preempted": 143}
-_MODES = ("online", "offline", "disabled")
 _CHECK_S = 5.0  # for the server's own word on what it holds
-_THROWN_AWAY_S = (
-    1.0  # how long a run that failed is waited for; the rest of its end goes on in the background
-)
-_MOST_BINS = 512  # of a histogram, at W&B
+_THROWN_AWAY_S = 1.0  # how long a run that failed is waited for; it ends in the background
 
 
 class WandbBackend:
@@ -73,7 +70,7 @@ class WandbBackend:
         self.url: str | None = None
         self._mode = mode
         self._step_metric = step_metric
-        self._init_timeout, self._finish_timeout = init_timeout, finish_timeout
+        self._limits = {"init_timeout": init_timeout, "finish_timeout": finish_timeout}
         self._rewind = rewind
         self._uploads = artifacts.Uploads(timeout=artifact_timeout, delete=not keep_remote_all)
         self._info: RunInfo | None = None
@@ -87,16 +84,13 @@ class WandbBackend:
     def open(self, run: RunInfo, config: Config) -> int | None:
         """Start or resume the run. Offline, nothing is known of earlier attempts."""
         client.check()
+        environment.check()
         self._info, self._config = run, config
         self._mode = self._mode_now()
         return client.with_living_client(self._open)
 
-    def _mode_now(self) -> Literal["online", "offline", "disabled"]:
-        said = self._mode or client.environment_mode()
-        for mode in _MODES:
-            if said == mode:
-                return mode  # type: ignore[return-value] # the loop's text is one of the three literals
-        raise BackendSetupError(f"WANDB_MODE is {said!r}, expected one of {', '.join(_MODES)}")
+    def _mode_now(self) -> environment.Mode:
+        return self._mode or environment.mode()
 
     def _open(self) -> int | None:
         assert self._info is not None
@@ -142,59 +136,7 @@ class WandbBackend:
 
     def _start(self, **how: Any) -> wandb.Run:
         assert self._info is not None
-        client.settings()
-        with client.translated(self._info.entity):
-            try:
-                return self._arrive(self._info, how)
-            except Exception as error:
-                if "is in use" not in str(error):
-                    raise
-            client.unblock(self._info.id)
-            return self._arrive(self._info, how)
-
-    def _arrive(self, run: RunInfo, how: Mapping[str, Any]) -> wandb.Run:
-        client.arrive(run.id)
-        try:
-            return self._init(run, how)
-        except BaseException:
-            client.forget(run.id)
-            raise
-
-    def _init(self, run: RunInfo, how: Mapping[str, Any]) -> wandb.Run:
-        return wandb.init(
-            id=run.id,
-            name=run.name,
-            project=run.project,
-            entity=run.entity,
-            group=run.group,
-            job_type=run.job_type,
-            tags=list(run.tags) or None,
-            notes=run.notes,
-            config=dict(self._config),
-            dir=str(run.folder) if run.folder else None,
-            mode=self._mode if self._mode != "online" else None,
-            reinit="create_new",
-            settings=self._settings(),
-            **how,
-        )
-
-    def _settings(self) -> wandb.Settings:
-        """New each time: ``init`` writes into it."""
-        settings: dict[str, Any] = {
-            "console": "off",
-            "disable_git": True,
-            "save_code": False,
-            "disable_code": True,
-            "sagemaker_disable": True,  # it would give the run another id
-            "sync_tensorboard": False,
-            "init_timeout": self._init_timeout,
-            "finish_timeout": self._finish_timeout,
-        }
-        if "WANDB_SILENT" not in os.environ:
-            settings["silent"] = True
-        if self._mode == "online":
-            settings["mode"] = "online"
-        return wandb.Settings(**settings)
+        return start(self._info, self._config, self._mode_now(), settings=self._limits, **how)
 
     def discard_after(self, step: int | None) -> bool:
         """Rewind the server's history, if that is wanted and granted; else the server keeps what it holds."""
@@ -208,7 +150,7 @@ class WandbBackend:
             return False
         with client.lock:
             run, self._run = self._run, None
-            client.leave(self._info.id, lambda: run.finish(exit_code=1), self._finish_timeout)
+            client.leave(self._info.id, lambda: run.finish(exit_code=1), self._limits["finish_timeout"])
             try:
                 self._run = self._start(resume_from=f"{self._info.id}?_step={step}")
             except BackendUnreachableError as error:
@@ -226,7 +168,7 @@ class WandbBackend:
     def write(self, rows: Sequence[Row]) -> None:
         """Give rows to the client, each as one ``log`` call that carries the row's own time."""
         assert self._run is not None
-        with client.translated():
+        with meanings.translated():
             for row in rows:
                 self._run.log({**row.metrics, "_timestamp": row.timestamp}, step=row.step, commit=row.whole)
                 self._last = row.step
@@ -243,7 +185,7 @@ class WandbBackend:
         except TimeoutError:
             raise
         except Exception as error:
-            raise client.meaning(error) from error
+            raise meanings.meaning(error) from error
 
     def close(self, status: Status | None, summary: Mapping[str, Number], timeout: float) -> int | None:
         """End the run and ask the server for the last step it holds; offline, the last one written."""
@@ -256,7 +198,7 @@ class WandbBackend:
                 client.leave(self._info.id, lambda: run.finish(exit_code=1), min(timeout, _THROWN_AWAY_S))
             return None
         code = _EXIT_CODES[status]
-        with client.translated():
+        with meanings.translated():
             run.summary.update(dict(summary))
             if status == "preempted" and self._mode == "online":
                 run.mark_preempting()
@@ -285,7 +227,7 @@ class WandbBackend:
 
     def write_media(self, record: MediaRecord, path: Path | None) -> bool:
         """Show a histogram, a text, or, where Pillow is installed, an image, in the row of its step."""
-        shown = None if record.step <= self._whole else _shown(record, path)
+        shown = None if record.step <= self._whole else media.shown(record, path)
         if shown is None or self._run is None:
             return False
         self._run.log({record.tag: shown}, step=record.step, commit=False)
@@ -317,24 +259,4 @@ class WandbBackend:
 
     def run_defaults(self) -> Mapping[str, Any]:
         """What the client's own variables say; never id, name or resume, which are the run's."""
-        said = {
-            "project": os.environ.get("WANDB_PROJECT"),
-            "entity": os.environ.get("WANDB_ENTITY"),
-            "group": os.environ.get("WANDB_RUN_GROUP"),
-            "job_type": os.environ.get("WANDB_JOB_TYPE"),
-            "notes": os.environ.get("WANDB_NOTES"),
-            "tags": tuple(tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()),
-        }
-        return {label: value for label, value in said.items() if value}
-
-
-def _shown(record: MediaRecord, path: Path | None) -> Any:
-    """What the client calls it; none where it cannot show it."""
-    if record.kind == "histogram" and len(record.data["counts"]) <= _MOST_BINS:
-        bins: Any = (list(record.data["counts"]), list(record.data["edges"]))
-        return wandb.Histogram(np_histogram=bins)
-    if record.kind == "text":
-        return wandb.Html(f"<pre>{html.escape(record.data['text'])}</pre>", inject=False)
-    if record.kind == "image" and path is not None and importlib.util.find_spec("PIL") is not None:
-        return wandb.Image(str(path))
-    return None
+        return environment.labels()
