@@ -299,7 +299,8 @@ class RunSchema(ArtifactSchema):
         ]
         return Node("CreateRunFilesPayload", {"runID": run.storage_id, "uploadHeaders": [], "files": nodes})
 
-    def delete_run(self, id: str, **_: Any) -> Node:  # noqa: A002 - the field's name
+    def delete_run(self, id: str, **unused: Any) -> Node:  # noqa: A002 - the field's name
+        only(unused, "delete_artifacts")
         run = self.run_by_id(id)
         if run is None:
             raise RefusedError(404, "run not found")
