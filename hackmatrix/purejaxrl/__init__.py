@@ -11,10 +11,11 @@ from hackmatrix.purejaxrl.catalogue import make_environment
 from hackmatrix.purejaxrl.checkpoint import CheckpointError, load_checkpoint, read_header
 from hackmatrix.purejaxrl.config import ConfigError, TrainConfig, shards_for
 from hackmatrix.purejaxrl.environments import Environment, LogColumn
+from hackmatrix.purejaxrl.evaluation import Games, play_games
 from hackmatrix.purejaxrl.metrics import VOLATILE_TAGS
 from hackmatrix.purejaxrl.platform import differences as platform_differences
 from hackmatrix.purejaxrl.platform import instruction_set, platform_facts
-from hackmatrix.purejaxrl.runner import Runner, init_runner
+from hackmatrix.purejaxrl.runner import Runner, init_runner, make_parts
 from hackmatrix.purejaxrl.saving import SaveOptions
 from hackmatrix.purejaxrl.train import ChunkReport, TrainResult, make_train_chunk, train
 
@@ -24,6 +25,7 @@ __all__ = [
     "ChunkReport",
     "ConfigError",
     "Environment",
+    "Games",
     "LogColumn",
     "Runner",
     "SaveOptions",
@@ -33,9 +35,11 @@ __all__ = [
     "instruction_set",
     "load_checkpoint",
     "make_environment",
+    "make_parts",
     "make_train_chunk",
     "platform_differences",
     "platform_facts",
+    "play_games",
     "read_header",
     "shards_for",
     "train",
