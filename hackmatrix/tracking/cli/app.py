@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import click
 
 from hackmatrix.tracking.cli import replay as replaying
+from hackmatrix.tracking.cli.compare import compare
+from hackmatrix.tracking.cli.export import export
 from hackmatrix.tracking.cli.ls import ls
 from hackmatrix.tracking.cli.plot import plot
+from hackmatrix.tracking.cli.show import show
 from hackmatrix.tracking.errors import TrackingError
 
 DONE, DAMAGED, USAGE = 0, 1, 2
@@ -44,7 +47,7 @@ def replay(words: tuple[str, ...]) -> int:
     return replaying.main(words)
 
 
-for command in (ls, plot):
+for command in (ls, show, plot, compare, export):
     app.add_command(command)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hackmatrix.tracking.cli.listing import Listed, list_runs
-from hackmatrix.tracking.cli.output import console, number, print_json, span, status_markup, table
+from hackmatrix.tracking.cli.output import console, number, print_json, span, status_text, table
 from hackmatrix.tracking.cli.where import FilterError, parse_filter
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 
@@ -76,7 +76,7 @@ def _table(runs: list[Listed]) -> Any:
         rows.append(
             (
                 fields["name"],
-                status_markup(run.status),
+                status_text(run.status),
                 number(run.step),
                 number(fields["return"]),
                 number(fields["steps_per_second"]),

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _PIPE_WIDTH = 10_000  # nothing is cut off where no terminal has an edge
 _STYLES = {
@@ -40,20 +41,19 @@ def _strict(value: Any) -> Any:
     return [_strict(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> Table:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()) -> Table:
     """A table without lines; columns named in ``right`` are numbers."""
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for title in titles:
         grid.add_column(title, justify="right" if title in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # no markup in data
     return grid
 
 
-def status_markup(status: str) -> str:
+def status_text(status: str) -> Text:
     """The status in its colour."""
-    style = _STYLES.get(status)
-    return f"[{style}]{status}[/]" if style else status
+    return Text(status, style=_STYLES.get(status, ""))
 
 
 def number(value: float | None) -> str:

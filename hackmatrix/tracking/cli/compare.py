@@ -1,0 +1,151 @@
+"""``compare``: what differs between two runs, and where their numbers part."""
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from rich.markup import escape
+
+from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.listing import read_end
+from hackmatrix.tracking.cli.output import console, number, print_json, table
+from hackmatrix.tracking.columns import Column
+from hackmatrix.tracking.config import ABSENT, config_difference
+from hackmatrix.tracking.lines import STEP
+from hackmatrix.tracking.reading import RunReader
+from hackmatrix.tracking.roots import DEFAULT_ROOT
+from hackmatrix.tracking.run_folder import RunFolder
+
+_VOLATILE = ("*per_second*", "*seconds*", "*_time", "system/*")  # differ between equal runs
+_OF_THE_PROCESS = ("number", "started", "ended", "process", "from_step", "status")
+
+
+class Difference(NamedTuple):
+    """One thing in which two runs differ; ``a`` and ``b`` are none where it is not there."""
+
+    kind: str  # config, attempt, result, parting
+    key: str
+    a: Any
+    b: Any
+    step: int | None = None
+
+
+@click.command(short_help="Tell in what two runs differ, and from which step on.")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option(
+    "--ignore", multiple=True, metavar="GLOB", help=f"Also pass over these tags, as {', '.join(_VOLATILE)}."
+)
+@click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print one array of differences.")
+def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+    """Tell in what two runs differ: config, versions and platform, results, and the first step they part at.
+
+    The exit code is 0 with differences, too.
+
+    \b
+    Examples:
+      hackmatrix-runs compare A B
+      hackmatrix-runs compare A B --ignore "debug/*" --json
+    """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    a, b = open_run(first, root), open_run(second, root)
+    differences = [*_configs(a, b), *_attempts(a, b), *_results(a, b)]
+    parting, sentence = _parting(a, b, (*_VOLATILE, *ignore))
+    if as_json:
+        print_json(each._asdict() for each in [*differences, *([parting] if parting else [])])
+        return
+    screen = console()
+    for kind, title, same in (
+        ("config", "config", "the same"),
+        ("attempt", "versions and platform", "the same"),
+        ("result", "results", "equal"),
+    ):
+        mine = [each for each in differences if each.kind == kind]
+        screen.print(f"[bold underline]{title}[/]" + ("" if mine else f"  {same}"))
+        if mine:
+            rows = [(each.key, _shown(each.a), _shown(each.b), _delta(each)) for each in mine]
+            screen.print(table(("", a.name, b.name, "B - A" if kind == "result" else ""), rows))
+        screen.print()
+    screen.print("[bold underline]rows[/]  " + escape(sentence), soft_wrap=True)
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else number(value) if isinstance(value, float) else str(value)
+
+
+def _delta(each: Difference) -> str:
+    if each.kind != "result" or each.a is None or each.b is None:
+        return ""
+    return f"{each.b - each.a:+.4g}"
+
+
+def _differing(kind: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
+    for key, one, other in config_difference(a, b):
+        yield Difference(kind, key, None if one is ABSENT else one, None if other is ABSENT else other)
+
+
+def _configs(a: RunReader, b: RunReader) -> Iterator[Difference]:
+    return _differing("config", a.config, b.config)
+
+
+def _attempts(a: RunReader, b: RunReader) -> Iterator[Difference]:
+    def facts(run: RunReader) -> dict[str, Any]:
+        newest = run.attempts[-1] if run.attempts else {}
+        return {key: value for key, value in newest.items() if key not in _OF_THE_PROCESS}
+
+    return _differing("attempt", facts(a), facts(b))
+
+
+def _results(a: RunReader, b: RunReader) -> Iterator[Difference]:
+    def figures(run: RunReader) -> dict[str, Any]:
+        return {**read_end(RunFolder(run.folder).metrics)[1], **run.summary}
+
+    return _differing("result", figures(a), figures(b))
+
+
+def _parting(a: RunReader, b: RunReader, volatile: Sequence[str]) -> tuple[Difference | None, str]:
+    """The first step and tag at which two runs differ, and a sentence about it."""
+    import numpy as np
+
+    mine, theirs = a.read_columns(), b.read_columns()
+    tags = [
+        tag
+        for tag in mine
+        if tag in theirs
+        and not tag.startswith("_")
+        and not any(fnmatch.fnmatchcase(tag, x) for x in volatile)
+    ]
+    steps, at, bt = np.intersect1d(mine[STEP].values, theirs[STEP].values, return_indices=True)
+    if not len(steps) or not tags:
+        return None, "no step and tag stands in both"
+    first: tuple[int, str] | None = None
+    for tag in tags:
+        differs = np.flatnonzero(_unequal(mine[tag], at, theirs[tag], bt))
+        if len(differs) and (first is None or differs[0] < first[0]):
+            first = int(differs[0]), tag
+    if first is None:
+        return None, f"equal in all {len(steps):,} steps that both have, up to step {steps[-1]:,}"
+    index, tag = first
+    step, one, other = int(steps[index]), _value(mine[tag], at[index]), _value(theirs[tag], bt[index])
+    told = f"they part at step {step:,}: {tag} is {_exact(one)} and {_exact(other)}"
+    return Difference("parting", tag, one, other, step), f"{told} ({index:,} steps before it are equal)"
+
+
+def _unequal(mine: Column, at: Any, theirs: Column, bt: Any) -> Any:
+    import numpy as np
+
+    a, b = mine.values[at], theirs.values[bt]
+    nans = np.isnan(a) & np.isnan(b)
+    here = np.ones(len(at), np.bool_) if mine.present is None else mine.present[at]
+    there = np.ones(len(bt), np.bool_) if theirs.present is None else theirs.present[bt]
+    return (here != there) | (here & there & (a != b) & ~nans)
+
+
+def _value(column: Column, index: int) -> Any:
+    return None if column.present is not None and not column.present[index] else column.values[index].item()
+
+
+def _exact(value: Any) -> str:
+    return "not there" if value is None else repr(value)
