@@ -90,9 +90,11 @@ def reach() -> None:
     Raises:
         BackendUnreachableError: nobody listens there.
     """
-    address = str(settings().base_url)
+    said = settings()
+    address = str(said.base_url)
     url = urlsplit(address)
-    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    own = said.https_proxy if url.scheme == "https" else said.http_proxy
+    proxy = own or (None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme))
     place = urlsplit(proxy) if proxy else url
     port = place.port or (443 if place.scheme == "https" else 80)
     try:
@@ -110,8 +112,11 @@ def api() -> wandb.Api:
 
 
 def default_entity(asked: wandb.Api) -> str:
-    """Who is logged in; runs without an entity are theirs."""
-    return str(asked.default_entity)
+    """Whose runs those without an entity are: the variable's, else those of who is logged in."""
+    found = settings().entity or asked.default_entity
+    if not found:
+        raise BackendSetupError("W&B knows no default entity for this login; say `--entity YOU`")
+    return str(found)
 
 
 def with_living_client(call: Callable[[], _T]) -> _T:
