@@ -50,7 +50,14 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{100 * self.center:.2f}% [{100 * self.low:.2f}, {100 * self.high:.2f}]"
+        return f"{percent(self.center)}% [{percent(self.low)}, {percent(self.high)}]"
+
+
+def percent(share: float) -> str:
+    """A share in percent, with as many places as are worth reading."""
+    number = 100 * share
+    text = f"{number:.2f}" if abs(number) < 10 else f"{number:.0f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 class Verdict(IntEnum):
@@ -157,26 +164,29 @@ def chunks_to_decide(found: Overhead, limit: float) -> int | None:
 
 
 def picture(found: Overhead, limit: float, width: int = 60) -> list[str]:
-    """The intervals as lines of text against the limit: ``|`` is the limit, ``o`` the center."""
+    """The intervals as lines of text: ``|`` is the limit, ``o`` the center, ``<`` and ``>`` go on outside."""
     rows = {"upper bound": found.upper, "inside calls": found.inside, "wall, A/B": found.wall}
-    low = min(0.0, *(each.low for each in rows.values()))
-    high = max(limit, *(each.high for each in rows.values())) * 1.05
+    low, high = -limit, max(2 * limit, 1.1 * found.upper.high)
     per_column = (high - low) / (width - 1)
 
     def column(value: float) -> int:
-        return round((value - low) / per_column)
+        return min(width - 1, max(0, round((value - low) / per_column)))
 
     lines = []
     for name, each in rows.items():
         cells = [" "] * width
-        cells[column(0.0)] = ":"
         first, last = column(each.low), column(each.high)
         cells[first : last + 1] = "-" * (last + 1 - first)
+        if each.low < low:
+            cells[0] = "<"
+        if each.high > high:
+            cells[-1] = ">"
+        cells[column(0.0)] = ":"
         cells[column(limit)] = "|"
-        cells[column(each.center)] = "o"
-        lines.append(f"{name:>12}  {''.join(cells)}")
+        if low <= each.center <= high:
+            cells[column(each.center)] = "o"
+        lines.append(f"{name:>12}  {''.join(cells)}".rstrip())
     scale = [" "] * (width + 8)
     for value, text in ((0.0, "0"), (limit, f"{100 * limit:g}%")):
-        start = column(value)
-        scale[start : start + len(text)] = text
+        scale[column(value) : column(value) + len(text)] = text
     return [*lines, f"{'':>12}  {''.join(scale).rstrip()}"]

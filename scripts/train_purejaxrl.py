@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logger.addHandler(ConsoleHandler(console))
         logger.setLevel(logging.INFO)
     try:
-        return _run(args, console)
+        return _benchmark(args, console) if args.benchmark else _run(args, console)
     except (ConfigError, CheckpointError, TrackingError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return FAILED if isinstance(problem, BackendUnreachableError | RunInUseError) else USAGE
@@ -135,6 +135,23 @@ def _setup(args: argparse.Namespace) -> Setup:
         root=Path(args.checkpoint_dir) if args.checkpoint_dir is not None else DEFAULT_ROOT,
         entity=args.entity or os.environ.get("WANDB_ENTITY") or DEFAULT_ENTITY,
     )
+
+
+def _benchmark(args: argparse.Namespace, console: Console) -> int:
+    from benchmark import DEFAULT_LIMIT, plan_of, run_benchmark  # noqa: PLC0415 - not needed for training
+
+    if not args.no_compile_cache:
+        use_compile_cache()
+    plan = plan_of(
+        args.tracker if args.tracker_given else None,
+        _setup(args).options,
+        limit=DEFAULT_LIMIT if args.max_overhead is None else args.max_overhead,
+        chunks=args.benchmark_chunks,
+        self_test=args.benchmark_self_test,
+        output=None if args.output is None else Path(args.output),
+    )
+    config = _config(args, None, forked=True)
+    return run_benchmark(plan, config, make_environment(config.env), console)
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:

@@ -124,7 +124,10 @@ OTHERS = {
     "a run that is not there": (("--resume-run", "no-such-run"), "'runs'"),
     "a folder without a name": (("--checkpoint-dir", ""), "--checkpoint-dir"),
     "a folder below a file": (("--checkpoint-dir", f"{__file__}/runs"), "cannot be written"),
-    "a benchmark": (("--benchmark",), "later"),
+    "a benchmark of a run to resume": (("--benchmark", "--resume-run", "x"), "--resume-run"),
+    "a benchmark's flag alone": (("--max-overhead", "1%"), "--benchmark"),
+    "a benchmark of no chunk": (("--benchmark", "--benchmark-chunks", "0"), "at least 1"),
+    "a limit without its unit": (("--benchmark", "--max-overhead", "1"), "1% or 0.01"),
 }  # fmt: skip
 
 

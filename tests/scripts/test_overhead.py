@@ -141,10 +141,11 @@ def test_a_ratio_has_its_interval_around_the_median() -> None:
 def test_the_picture_marks_limit_center_and_zero() -> None:
     found = Overhead(
         pairs=10, chunks=100, late_share=0.0, upper=Interval(0.004, 0.003, 0.006),
-        inside=Interval(0.001, 0.0005, 0.002), wall=Interval(-0.002, -0.01, 0.02),
+        inside=Interval(0.001, 0.0005, 0.002), wall=Interval(-0.002, -0.02, 0.015),
     )  # fmt: skip
     upper, inside, wall, scale = picture(found, 0.01)
     assert upper.rindex("-") < upper.index("|")
-    assert wall.index("-") < wall.rindex("o") < wall.index("|") < wall.rindex("-")
+    assert wall.index("<") < wall.rindex("o") < wall.index(":") < wall.index("|") < wall.rindex("-")
+    assert ">" not in wall
     assert upper.rindex("o") > inside.rindex("o")
     assert scale.index("1%") == upper.index("|")
