@@ -25,6 +25,9 @@ def takes_turn(action: Array) -> Array:
 def carry_out(state: EnvState, blocks: Blocks, action: Array, seed: Seed) -> EnvState:
     """The position after a legal action itself, its turn counted; `NO_ACTION` changes nothing."""
     state = wall(state.turn, shoot_or_walk, state, action)
-    state = wall(state.turn, siphon, state, action, seed)
-    state = wall(state.turn, programs.run, state, blocks, action, seed)
+    state = wall(state.turn, _siphon_or_run, state, blocks, action, seed)
     return replace(state, turn=state.turn + takes_turn(action))
+
+
+def _siphon_or_run(state: EnvState, blocks: Blocks, action: Array, seed: Seed) -> EnvState:
+    return programs.run(siphon(state, action, seed), blocks, action, seed)

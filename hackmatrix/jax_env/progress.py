@@ -14,7 +14,7 @@ from hackmatrix.jax_env.constants import LAST_STAGE, MAX_HP, WARP
 from hackmatrix.jax_env.geometry import Spot, same
 from hackmatrix.jax_env.movement import is_move
 from hackmatrix.jax_env.stage import Board, new_board
-from hackmatrix.jax_env.state import Cells, EnvState, Transmissions
+from hackmatrix.jax_env.state import EnvState
 
 _BUILT_AT_ONCE = 8  # few games of a batch complete a stage in the same step; 4 to 16 cost the same
 
@@ -72,6 +72,6 @@ def set_up(state: EnvState, wanted: Array, seed: Seed) -> EnvState:
         state,
         exit_row=boards.exit_row,
         exit_col=boards.exit_col,
-        cells=Cells(boards.cells.word),
-        transmissions=Transmissions(boards.transmissions.word),
+        cells=boards.cells,
+        transmissions=boards.transmissions,
     )
