@@ -65,7 +65,7 @@ class Artifacts:
         else:
             temporary.mkdir()
             shutil.copy2(path, temporary / path.name)
-        digest = _digest_folder(temporary)
+        digest = digest_folder(temporary)
         place = self._folder.artifacts / digest[:16]
         if place.exists():
             shutil.rmtree(temporary)
@@ -140,7 +140,8 @@ class Artifacts:
             self._folder.clear_temporary()
 
 
-def _digest_folder(folder: Path) -> str:
+def digest_folder(folder: Path) -> str:
+    """Hex SHA-256 over names and contents of the files below a folder."""
     import hashlib  # noqa: PLC0415 - keeps the package's import light
 
     total = hashlib.sha256()

@@ -8,10 +8,12 @@ import click
 
 from hackmatrix.tracking.cli import replay as replaying
 from hackmatrix.tracking.cli.compare import compare
+from hackmatrix.tracking.cli.doctor import doctor
 from hackmatrix.tracking.cli.export import export
 from hackmatrix.tracking.cli.ls import ls
 from hackmatrix.tracking.cli.plot import plot
 from hackmatrix.tracking.cli.show import show
+from hackmatrix.tracking.cli.verify import verify_command
 from hackmatrix.tracking.errors import TrackingError
 
 DONE, DAMAGED, USAGE = 0, 1, 2
@@ -47,7 +49,7 @@ def replay(words: tuple[str, ...]) -> int:
     return replaying.main(words)
 
 
-for command in (ls, show, plot, compare, export):
+for command in (ls, show, plot, compare, export, verify_command, doctor):
     app.add_command(command)
 
 

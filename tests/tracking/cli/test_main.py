@@ -71,7 +71,7 @@ def test_a_wrong_replay_is_told_in_a_sentence(words: list[str], capsys: pytest.C
 def test_help_lists_every_subcommand(command: Command) -> None:
     said = command("--help")
     assert said.code == 0
-    for name in ("ls", "plot", "replay"):
+    for name in ("ls", "show", "plot", "compare", "export", "verify", "doctor", "replay"):
         assert f"\n  {name} " in said.out
 
 
