@@ -34,7 +34,7 @@ class TrainConfig:
     Source of the defaults: Schulman et al. 2017, arXiv:1707.06347, table 5, with many more environments.
     """
 
-    env: str = "gymnax:CartPole-v1"
+    env: str = "hackmatrix"
     """[name] ``hackmatrix``, or ``gymnax:`` and the id of a Gymnax environment with discrete actions."""
     num_envs: int = 256
     """[environments] played side by side."""
@@ -126,7 +126,7 @@ def _check_kinds(config: TrainConfig) -> None:
     if not isinstance(config.anneal_lr, bool):
         raise ConfigError(f"anneal_lr = {config.anneal_lr!r} is neither True nor False")
     if not isinstance(config.env, str) or not config.env:
-        raise ConfigError(f"env = {config.env!r} is no name; 'gymnax:CartPole-v1' would be one")
+        raise ConfigError(f"env = {config.env!r} is no name; 'hackmatrix' would be one")
     if config.log_every not in get_args(LogEvery):
         raise ConfigError(f"log_every = {config.log_every!r} is unknown; 'chunk' or 'update' would do")
 

@@ -40,7 +40,7 @@ def test_minibatches_that_do_not_divide_are_told_which_would() -> None:
         ({"seed": -1}, "seed = -1"),
         ({"seed": 2**31}, "seed"),
         ({"seed": 1.0}, "no whole number"),
-        ({"env": ""}, "gymnax:CartPole-v1"),
+        ({"env": ""}, "hackmatrix"),
         ({"env": 3}, "no name"),
         ({"anneal_lr": 1}, "neither True nor False"),
         ({"gamma": 1.01}, "in [0, 1]"),
