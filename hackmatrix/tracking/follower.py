@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, RunConflictError
 from hackmatrix.tracking.folding import StepReader, count_steps_after
-from hackmatrix.tracking.journal import Readable
+from hackmatrix.tracking.journal import Readable, last_line
+from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.protocol import Backend, BackendReport, Config, Number, RunInfo, Status
 from hackmatrix.tracking.records import RecordReader
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
+_LAST_WAIT_S = 2.0  # between tries when the run has ended
 _REFUSED_S = 20.0  # at the end of a run, nobody is waited for who has been out of reach this long
 _log = logging.getLogger("hackmatrix.tracking")
 
@@ -67,7 +69,8 @@ class Follower:
         self._metrics, self._records, self._command = metrics, records, command
         self.backend: Backend | None = None
         self.first_try = threading.Event()
-        self.setup_error: Exception | None = None
+        self.setup_error: BaseException | None = None
+        self._awaited = True  # somebody waits for the first try, and raises what it found
         self.failures = 0
         self.problem: str | None = None
         self._failing_since: float | None = None
@@ -88,6 +91,17 @@ class Follower:
     def start(self) -> None:
         """Begin to follow."""
         self._thread.start()
+
+    def await_first_try(self, seconds: float) -> None:
+        """Wait for the end of the first ``open``, and raise what only the user can mend.
+
+        Raises:
+            BackendSetupError, RunConflictError: as the backend said; found later, it is told instead.
+        """
+        self.first_try.wait(max(0.0, seconds))
+        self._awaited = False
+        if self.setup_error is not None:
+            raise self.setup_error
 
     def notify(self) -> None:
         """There is something new in the files."""
@@ -135,7 +149,7 @@ class Follower:
             self._thread.join(max(0.0, deadline - time.monotonic()))
         stuck = self._thread.is_alive()
         known = self._confirmed
-        pending = count_steps_after(self._metrics.path, self._metrics.size, known)
+        pending = self._count_pending(known)
         artifacts = self._records.owed
         problem = self.problem
         if stuck and problem is None:
@@ -152,6 +166,13 @@ class Follower:
             command=self._command if owed else None,
         )
 
+    def _count_pending(self, known: int | None) -> int:
+        size = self._metrics.size
+        line = last_line(self._metrics.path, size) if known is not None else None
+        if line is not None and known is not None and decode_row(line).step <= known:
+            return 0  # as ever; a long journal is not read again for that
+        return count_steps_after(self._metrics.path, size, known)
+
     # The thread.
 
     def _run(self) -> None:
@@ -162,11 +183,12 @@ class Follower:
             try:
                 if self._turn(ending):
                     return
-            except Exception as problem:  # noqa: BLE001 - a stranger's code may raise anything
+            except BaseException as problem:  # noqa: BLE001 - a stranger's code may raise anything, SystemExit too
                 if not self._failed(problem, ending):
                     return
+                wait = min(wait, _LONGEST_WAIT_S if ending is None else _LAST_WAIT_S)
                 self._wake.wait(wait)
-                wait = min(2 * wait, _LONGEST_WAIT_S if ending is None else 2.0)
+                wait *= 2
             else:
                 wait = _FIRST_WAIT_S
                 self._wake.wait(self._records.wait_s(ending.deadline if ending else None))
@@ -181,13 +203,17 @@ class Follower:
         for rows in reader.read(size):
             self._records.write(backend, rows)
             self._handed = rows[-1].step
+        if ending is not None:
+            self._hand_over_last(backend, reader)
         self._serve_flush(backend, reader)
-        self._well()
+        if ending is None:  # else it is well when it has confirmed
+            self._well()
         deadline = ending.deadline if ending else None
         self._records.deliver_artifact(backend, deadline)
         if ending is None or self._records.wait_s(deadline) is not None:
             return False
-        self._close(backend, reader, ending)
+        self._close(backend, ending)
+        self._well()
         return True
 
     def _open(self) -> Backend:
@@ -238,17 +264,25 @@ class Follower:
         if part is not None:
             self._records.write(backend, [part])
             self._handed = part.step
-        backend.flush(max(0.1, self._flush_deadline - time.monotonic()))
+        try:
+            backend.flush(max(0.1, self._flush_deadline - time.monotonic()))
+        except TimeoutError:  # too slow for this caller, which is no failure yet
+            if self._flush_size == wanted:
+                self._flush_size = -1
+            return
         self._flushed_size = wanted
         self._flush_done.set()
 
-    def _close(self, backend: Backend, reader: StepReader, ending: Ending) -> None:
+    def _hand_over_last(self, backend: Backend, reader: StepReader) -> None:
         last = reader.last()
         self._records.write(backend, [] if last is None else [last], ending=True)
         if last is not None:
             self._handed = last.step
+
+    def _close(self, backend: Backend, ending: Ending) -> None:
         self.backend = None
-        self._confirmed = backend.close(ending.status, ending.summary, ending.deadline - time.monotonic())
+        seconds = max(0.0, ending.deadline - time.monotonic())
+        self._confirmed = backend.close(ending.status, ending.summary, seconds)
         if self._handed is not None and (self._confirmed is None or self._confirmed < self._handed):
             # A client that gave up in silence, a server that came late: ask again what is held, and go on.
             raise BackendUnreachableError(
@@ -263,29 +297,29 @@ class Follower:
             _log.warning("%s takes rows again; what it lacked was delivered", self.name)
         self._failing_since, self.problem = None, None
 
-    def _failed(self, problem: Exception, ending: Ending | None) -> bool:
+    def _failed(self, problem: BaseException, ending: Ending | None) -> bool:
         """Note a failure; false if there is no point in going on."""
+        final = isinstance(problem, BackendSetupError | RunConflictError)
+        if final and not self.first_try.is_set():
+            self.setup_error = problem
         self.failures += 1
         self.problem = _sentence(problem)
-        if self._failing_since is None:
-            self._failing_since = time.monotonic()
-            known = isinstance(problem, BackendUnreachableError | RunConflictError | BackendSetupError)
-            if self.first_try.is_set() or not isinstance(problem, RunConflictError | BackendSetupError):
+        self._flushed_size = -1  # what a new object lacks is delivered again before a flush is true
+        if self._failing_since is None or final:
+            self._failing_since = self._failing_since or time.monotonic()
+            if not (self._awaited and self.setup_error is problem):
                 _log.warning(
                     "%s: %s; training goes on, rows are kept and delivered later",
                     self.name,
                     self.problem,
-                    exc_info=None if known else problem,
+                    exc_info=None if final or isinstance(problem, BackendUnreachableError) else problem,
                 )
         backend, self.backend = self.backend, None
         if backend is not None:
             self._throw_away(backend)
-        if isinstance(problem, BackendSetupError | RunConflictError):
-            if not self.first_try.is_set():
-                self.setup_error = problem
-            self.first_try.set()
-            return False
         self.first_try.set()
+        if final:
+            return False
         if ending is None:
             return True
         now = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Any
 from hackmatrix.tracking.errors import MetricValueError
 from hackmatrix.tracking.protocol import MediaRecord
 from hackmatrix.tracking.run_folder import RunFolder, write_whole
+from hackmatrix.tracking.values import keep_array
 
 _GREY, _RGB, _RGBA = 2, 3, 4
 
@@ -16,7 +17,7 @@ def histogram_record(tag: str, values: Any, step: int, bins: int) -> Callable[[]
     if bins < 1:
         raise MetricValueError(f"bins is {bins!r}, expected an integer >= 1")
     now = time.time()
-    kept = values.copy() if type(values).__module__ == "numpy" else values
+    kept = _kept(values, f"histogram {tag!r}")
 
     def count() -> MediaRecord:
         import numpy as np
@@ -24,17 +25,28 @@ def histogram_record(tag: str, values: Any, step: int, bins: int) -> Callable[[]
         array = np.asarray(kept, dtype=np.float64).ravel()
         array = array[np.isfinite(array)]
         counts, edges = np.histogram(array, bins=bins)
+        with np.errstate(over="ignore"):
+            sums = np.nan_to_num([array.sum(), np.square(array).sum()])  # JSON has no infinity
         data = {
             "counts": counts.tolist(),
             "edges": edges.tolist(),
             "min": float(array.min()) if array.size else 0.0,
             "max": float(array.max()) if array.size else 0.0,
-            "sum": float(array.sum()),
-            "sum_squares": float(np.square(array).sum()),
+            "sum": float(sums[0]),
+            "sum_squares": float(sums[1]),
         }
         return MediaRecord(kind="histogram", tag=tag, step=step, timestamp=now, data=data)
 
     return count
+
+
+def _kept(values: Any, what: str) -> Any:
+    """An array as it is now; the caller may change his."""
+    if not hasattr(values, "shape"):
+        import numpy as np
+
+        return np.array(values, dtype=np.float64)
+    return keep_array(values, tuple(values.shape), what)
 
 
 def text_record(tag: str, text: str, step: int) -> Callable[[], MediaRecord]:
@@ -56,8 +68,10 @@ def image_record(tag: str, image: Any, step: int, folder: RunFolder) -> Callable
     shape = tuple(getattr(image, "shape", ()))
     if len(shape) not in (_GREY, _RGB) or (len(shape) == _RGB and shape[2] not in (1, _RGB, _RGBA)):
         raise MetricValueError(f"image {tag!r} has shape {shape}, expected (H, W), (H, W, 3) or (H, W, 4)")
+    if 0 in shape:
+        raise MetricValueError(f"image {tag!r} has shape {shape}, in which there is no pixel")
     now = time.time()
-    kept = image.copy() if type(image).__module__ == "numpy" else image
+    kept = _kept(image, f"image {tag!r}")
 
     def store() -> MediaRecord:
         import hashlib  # noqa: PLC0415 - keeps the package's import light

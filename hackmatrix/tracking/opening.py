@@ -426,9 +426,7 @@ class _Opening:
             undo.callback(follower.abandon)
         deadline = time.monotonic() + self.open_timeout
         for follower in followers:
-            follower.first_try.wait(max(0.0, deadline - time.monotonic()))
-            if follower.setup_error is not None:
-                raise follower.setup_error
+            follower.await_first_try(deadline - time.monotonic())
             if follower.required and (follower.problem is not None or not follower.first_try.is_set()):
                 raise TrackingError(
                     f"{follower.name} is required and fails: {follower.problem or 'no answer'}"

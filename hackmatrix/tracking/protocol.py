@@ -52,7 +52,7 @@ class Row(NamedTuple):
     """One step's metrics.
 
     ``whole`` is false only for the newest step when ``flush`` hands it over early: the rest of its tags
-    follows in a later row of the same step.
+    follows in a later row of the same step, or there is none when a larger step or ``close`` follows.
     """
 
     step: int

@@ -1,6 +1,7 @@
 """Artifacts and media of a run: lines of ``records.jsonl``, and how a follower goes through them."""
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -79,7 +80,10 @@ def artifact_files(folder: RunFolder, place: str) -> dict[str, Path]:
         bundle = read_bundle(folder.checkpoints, step)
         names = [*bundle.files, f"{step_folder(step)}/{MANIFEST}"]
         return {name: folder.checkpoints / name for name in names}
-    return {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    files = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
+    if not files and not root.exists():
+        raise FileNotFoundError(f"there is no {str(root)!r}")
+    return files
 
 
 class RecordReader:
@@ -99,13 +103,14 @@ class RecordReader:
         self._done: set[tuple[str, int, str]] = set()
         self._retry_at = 0.0
         self._told: set[str] = set()
-        self._stores = False
+        self._stores = self._shows = False
         self.unsupported: Counter[str] = Counter()
 
     def restart(self, backend: Backend) -> None:
         """A new backend object: media begin anew, artifacts that it took are known."""
         self._offset, self._media, self._artifacts = 0, [], []
         self._stores = isinstance(backend, ArtifactStore)
+        self._shows = isinstance(backend, MediaWriter)
 
     def read(self, after: int | None) -> None:
         """Take in what is new; media up to step ``after`` are held already."""
@@ -114,6 +119,8 @@ class RecordReader:
             if line["kind"] != "artifact":
                 if after is None or line[STEP] > after:
                     self._media.append(media_of(line))
+                elif line["kind"] == "image" and (not self._shows or "image" in self.unsupported):
+                    self._add_image(media_of(line))
             elif line["upload"]:
                 self._artifacts.append(line)
         self._offset = size
@@ -146,22 +153,16 @@ class RecordReader:
 
     def _written(self, backend: Backend, medium: MediaRecord) -> bool:
         path = self._folder.path / medium.data["file"] if medium.kind == "image" else None
+        if path is not None and not path.exists():
+            self._tell_once(
+                "gone", f"images of this run are not on this disk, e.g. {path}: they are left out"
+            )
+            return True
         if isinstance(backend, MediaWriter) and backend.write_media(medium, path):
             return True
         self.unsupported[medium.kind] += 1
-        if path is not None and self._stores:
-            line = artifact_line(
-                ArtifactRecord(
-                    name="image-" + "".join(c if c.isalnum() else "-" for c in medium.tag).strip("-"),
-                    type="image",
-                    step=medium.step,
-                    digest=digest_file(path),
-                ),
-                path.parent.relative_to(self._folder.path).as_posix(),
-                None,
-                upload=True,
-            )
-            self._artifacts.append(line)
+        if path is not None:
+            self._add_image(medium)
         self._tell_once(
             medium.kind,
             f"{self._name} does not show {medium.kind}s: "
@@ -172,6 +173,19 @@ class RecordReader:
             }[medium.kind],
         )
         return False
+
+    def _add_image(self, medium: MediaRecord) -> None:
+        path = self._folder.path / medium.data["file"]
+        if not self._stores or not path.exists():
+            return
+        record = ArtifactRecord(
+            name="image-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in medium.tag).strip("-"),
+            type="image",
+            step=medium.step,
+            digest=digest_file(path),
+        )
+        place = path.parent.relative_to(self._folder.path).as_posix()
+        self._artifacts.append(artifact_line(record, place, None, upload=True))
 
     # Artifacts.
 
@@ -198,14 +212,17 @@ class RecordReader:
 
     def wait_s(self, deadline: float | None) -> float | None:
         """Seconds until the next artifact may be tried; none if nothing is owed, or no time is left."""
-        if not self.owed or (deadline is not None and deadline - time.monotonic() < _LAST_S):
+        now = time.monotonic()
+        left = math.inf if deadline is None else deadline - now - _LAST_S
+        if left < 0 or not self.owed:
             return None
-        return max(0.0, self._retry_at - time.monotonic())
+        return max(0.0, min(self._retry_at - now, left))
 
     def deliver_artifact(self, backend: Backend, deadline: float | None) -> None:
         """Hand over one artifact at most; a failed one is tried again later and holds no rows back."""
-        if self.wait_s(deadline) != 0.0 or not isinstance(backend, ArtifactStore):
+        if self.wait_s(deadline) is None or time.monotonic() < self._retry_at:
             return
+        assert isinstance(backend, ArtifactStore)
         line = self._due()[0]
         try:
             files = artifact_files(self._folder, line["place"])
