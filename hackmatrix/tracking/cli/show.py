@@ -82,7 +82,7 @@ def _follow(run: RunReader, reader: ColumnReader, globs: Sequence[str]) -> None:
         changed = True
         while True:
             if changed and screen.is_terminal:
-                live.update(_screen(run, chosen(reader.columns(), globs), status), refresh=True)
+                live.update(_screen(run, chosen(reader.columns(), globs), status, brief=True), refresh=True)
             elif changed:
                 shown = _print_rows(chosen(reader.columns(), globs), shown)
             if status != "running":
@@ -136,7 +136,8 @@ def _last(column: Column) -> Any:
     return values[-1].item() if len(values) else None
 
 
-def _screen(run: RunReader, columns: Mapping[str, Column], status: str) -> Group:
+def _screen(run: RunReader, columns: Mapping[str, Column], status: str, *, brief: bool = False) -> Group:
+    """The parts; ``brief`` keeps to those that change, so that they find room on a terminal."""
     steps = columns[STEP].values
     identity = run.identity
     where = f"step {steps[-1]:,}" if len(steps) else "no row yet"
@@ -153,10 +154,10 @@ def _screen(run: RunReader, columns: Mapping[str, Column], status: str) -> Group
         labels.append("tags " + ",".join(identity["tags"]))
     parts: list[Any] = [head, Text("  ".join([str(run.folder), *labels]), style="dim")]
     for title, content in (
-        ("config", _config(run.config)),
+        ("config", None if brief else _config(run.config)),
         ("metrics", _metrics(columns)),
         ("attempts", _attempts(run)),
-        ("artifacts", _artifacts(run)),
+        ("artifacts", None if brief else _artifacts(run)),
     ):
         if content is not None:
             parts += [Text(f"\n{title}", style="bold underline"), content]
