@@ -1,4 +1,4 @@
-"""Play HackMatrix by hand in the terminal.
+"""Play HackMatrix by hand in the terminal, or watch a trained checkpoint play.
 
 Type an action's name or number; `?` lists the legal ones, `q`, Ctrl-D or Ctrl-C ends the game. The rules are in
 docs/game.md; a position to start from can be written as in its section 18.
@@ -6,17 +6,22 @@ docs/game.md; a position to start from can be written as in its section 18.
     python scripts/play.py
     python scripts/play.py --furnished --seed 7
     python scripts/play.py --position position.json
+    python scripts/play.py --watch hackmatrix-jax-jan25-26-1
 
-Exit code: 0, or 2 if an option or the position is wrong.
+Exit code: 0, or 2 if an option, the position or the run to watch is wrong.
 """
 
 import argparse
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
+from trained import load_trained
 
 from hackmatrix.jax_env import (
     PROGRAM_NAMES,
@@ -25,12 +30,18 @@ from hackmatrix.jax_env import (
     EnvState,
     PositionError,
     action_mask,
+    flatten_observation,
+    observe,
     render,
     reset,
     state_from_dict,
     step,
 )
+from hackmatrix.purejaxrl import CheckpointError, ConfigError, make_parts
+from hackmatrix.tracking import TrackingError
+from hackmatrix.tracking.roots import DEFAULT_ROOT
 
+Chooser: TypeAlias = Callable[[EnvState], int | None]  # a legal action; None to stop
 ACTION_NAMES = ("up", "down", "left", "right", "siphon", *PROGRAM_NAMES)
 
 
@@ -38,7 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Play one game; returns the exit code."""
     options = parse(arguments)
     try:
-        play(first_position(options), jax.random.key(options.seed))
+        play(first_position(options), jax.random.key(options.seed), chooser(options))
+    except (CheckpointError, ConfigError, TrackingError) as error:
+        print(error, file=sys.stderr)
+        return 2
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, PositionError) as error:
         print(f"{options.position}: {error}", file=sys.stderr)
         return 2
@@ -54,6 +68,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--furnished", action="store_true", help="start on a board with blocks and pickups")
     start.add_argument("--position", type=Path, metavar="FILE.json", help="start from a position")
+    parser.add_argument("--watch", metavar="RUN", help="watch the newest checkpoint of a run play, greedily")
+    parser.add_argument("--checkpoint-dir", default=DEFAULT_ROOT, metavar="DIR", help="the folder of runs")
+    parser.add_argument(
+        "--pause", type=float, default=0.5, metavar="SECONDS", help="between two moves watched"
+    )
     return parser.parse_args(arguments)
 
 
@@ -73,12 +92,36 @@ def first_position(options: argparse.Namespace) -> EnvState:
     return state
 
 
-def play(state: EnvState, key: jax.Array) -> None:
+def chooser(options: argparse.Namespace) -> Chooser:
+    """Who plays: a person, or the network of a run."""
+    if options.watch is None:
+        return ask
+    _, config, env, runner = load_trained(options.watch, options.checkpoint_dir)
+    if config.env != "hackmatrix":
+        raise ConfigError(
+            f"run {options.watch} was trained on {config.env}; only a HackMatrix run can be watched"
+        )
+    policy = make_parts(config, env)
+
+    @jax.jit
+    def best(state: EnvState) -> jax.Array:
+        batch = jax.tree.map(lambda leaf: leaf[None], flatten_observation(observe(state)))
+        logits = policy.network.apply(runner.params, batch)[0][0]
+        return jnp.argmax(jnp.where(action_mask(state), logits, -jnp.inf))
+
+    def choose(state: EnvState) -> int:
+        time.sleep(max(0.0, options.pause))
+        return int(best(state))
+
+    return choose
+
+
+def play(state: EnvState, key: jax.Array, choose: Chooser) -> None:
     """Until the game or the player is done."""
     print(render(state))
     done = False
     while not done:
-        action = ask(state)
+        action = choose(state)
         if action is None:
             print("Good bye.")
             return
