@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from hackmatrix.tracking.errors import TrackerClosedError
+from hackmatrix.tracking.exiting import status_of
 from hackmatrix.tracking.naming import check_name, check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, RunInfo, Scalar, Status
@@ -33,7 +34,7 @@ class NullTracker:
     def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
         """Check a row."""
         self._check_open()
-        values = copy_metrics(metrics)
+        values, _ = copy_metrics(metrics)
         self._steps.check_tags(values)
         step = whole_number(step)
         self._steps.admit(step, step, values)
@@ -81,8 +82,9 @@ class NullTracker:
             check_name("alias", alias)
         if not Path(path).exists():
             raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
+        step = whole_number(step)
         if with_journal:
-            self._steps.seal(whole_number(step))
+            self._steps.seal(step)
 
     def _check_medium(self, tag: str, step: int) -> None:
         self._check_open()
@@ -128,4 +130,4 @@ class NullTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish("finished" if error is None else "failed")
+        self.finish(status_of(error))

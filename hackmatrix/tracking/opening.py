@@ -20,6 +20,7 @@ from hackmatrix.tracking.errors import (
     InvalidNameError,
     RunConflictError,
     RunExistsError,
+    RunFolderError,
     RunInUseError,
     RunNotFoundError,
     TrackingError,
@@ -40,7 +41,7 @@ from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
 from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.run_folder import RunFolder, digest_file
-from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handle
+from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handles
 from hackmatrix.tracking.writer import OnFull, Writer
 
 _log = logging.getLogger("hackmatrix.tracking")
@@ -159,11 +160,7 @@ def open_tracker(
         volatile=tuple(volatile),
         open_timeout=open_timeout,
     )
-    if found is not None:
-        return opening.go_on_with(found)
-    if name is not None:
-        return opening.open_named(name, "allow" if isinstance(resume, FoundRun) else resume)
-    return opening.open_new(naming)
+    return opening.open(name, naming, resume)
 
 
 def _makers(
@@ -240,6 +237,19 @@ class _Opening:
 
     # Which run.
 
+    def open(self, name: str | None, naming: _Naming, resume: Resume | FoundRun) -> Tracker:
+        """The run that was found, the one of this name, or a new one."""
+        try:
+            if isinstance(resume, FoundRun):
+                return self.go_on_with(resume)
+            return self.open_new(naming) if name is None else self.open_named(name, resume)
+        except BaseException as problem:
+            if self.temporary:
+                shutil.rmtree(self.root, ignore_errors=True)
+            if isinstance(problem, OSError) and not isinstance(problem, TrackingError):
+                raise RunFolderError(f"the run cannot be kept in {str(self.root)!r} ({problem})") from problem
+            raise
+
     def open_new(self, naming: _Naming) -> Tracker:
         """The next free number of the day; whoever makes the folder first has it."""
         refused: list[str] = []
@@ -303,16 +313,19 @@ class _Opening:
     def _open(
         self, folder: RunFolder, resume: Resume, *, fresh: bool, found: FoundRun | None = None
     ) -> Tracker:
-        finish_earlier_handle(folder.path)
+        finish_earlier_handles(folder.path.name)
         with ExitStack() as undo:
-            if fresh:
-                undo.callback(shutil.rmtree, folder.path, ignore_errors=True)
             lock = RunLock(folder.lock)
             undo.callback(lock.release)
-            folder.clear_temporary()
+            fresh = fresh and not folder.identity.exists()  # somebody may have been faster
+            if fresh:
+                undo.callback(shutil.rmtree, folder.path, ignore_errors=True)
+            else:
+                folder.clear_temporary()
             bundle = _bundle_of(folder, found)
-            identity, resumed = self._identity(folder, found, bundle)
-            aside = restore(folder, bundle, _upto(found, bundle)) if resumed else []
+            identity, resumed = self._identity(folder, resume, found, bundle)
+            # Rows without a run.json belong to no run: a new one does not take them for its own.
+            aside = [] if fresh else restore(folder, bundle, _upto(found, bundle) if resumed else -1)
             for path in aside:
                 _log.info("what lies beyond the step that the run goes on from was put aside: %s", path)
             extent = scan(read_chunks(folder.metrics))
@@ -341,9 +354,14 @@ class _Opening:
         return tracker
 
     def _identity(
-        self, folder: RunFolder, found: FoundRun | None, bundle: Bundle | None
+        self, folder: RunFolder, resume: Resume, found: FoundRun | None, bundle: Bundle | None
     ) -> tuple[dict[str, Any], bool]:
+        """What ``run.json`` says or will say, and whether the run was there before; asked under the lock."""
         identity = folder.read_identity()
+        if identity is not None and resume == "never":
+            raise RunExistsError(f"run {folder.path.name!r} was begun meanwhile; choose another name")
+        if identity is not None and found is not None and _went_on(identity, found):
+            raise RunInUseError(f"run {found.name!r} went on meanwhile; look for it again with find_run")
         if identity is None and bundle is not None:
             identity = RunFolder(folder.checkpoints / f"step-{bundle.step}").read_identity()
         if identity is None and found is not None:
@@ -355,8 +373,6 @@ class _Opening:
             return identity, True
         if identity is None:
             return new_identity(name=folder.path.name, config=self.config or {}, **self.labels), False
-        if found is not None and found.identity is not None and len(identity["attempts"]) > found.attempts:
-            raise RunInUseError(f"run {found.name!r} went on meanwhile; look for it again with find_run")
         if self.config is not None:
             check_config(identity, self.config, self.may_change)
         for label in ("group", "job_type", "tags", "notes"):
@@ -431,6 +447,12 @@ class _Opening:
                 raise TrackingError(
                     f"{follower.name} is required and fails: {follower.problem or 'no answer'}"
                 )
+
+
+def _went_on(identity: Mapping[str, Any], found: FoundRun) -> bool:
+    """Whether another process has worked on the run on this disk since it was found."""
+    seen = found.identity
+    return seen is None or seen["uid"] != identity["uid"] or len(seen["attempts"]) < len(identity["attempts"])
 
 
 def _put_back(folder: RunFolder, identity: dict[str, Any] | None) -> None:

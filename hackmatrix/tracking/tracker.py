@@ -1,6 +1,5 @@
 """What loops hold: checks what is said, puts it into one queue, and closes everything in the end."""
 
-import contextlib
 import logging
 import os
 import shutil
@@ -15,9 +14,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from hackmatrix.tracking.artifacts import Artifacts
-from hackmatrix.tracking.errors import TrackerClosedError, TrackingError
+from hackmatrix.tracking.errors import ConfigValueError, TrackerClosedError, TrackingError
 from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
+from hackmatrix.tracking.lines import encode_objects
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.media import histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_name, check_tag
@@ -71,6 +71,8 @@ class JournalTracker:
         self._began = time.monotonic() - runtime
         self._order = threading.Lock()
         self._saving = threading.Lock()
+        self._finishing = threading.RLock()
+        self._ending = False
         self._steps = StepOrder(run.last_step)
         self._summary: dict[str, Number] = dict(identity.get("summary", {}))
         self._closed: str | None = None
@@ -83,7 +85,8 @@ class JournalTracker:
     @property
     def run(self) -> RunInfo:
         """Who the run is; its ``url`` is the newest that a backend gave."""
-        urls = [f.backend.url for f in self._followers if f.backend is not None and f.backend.url]
+        backends = [follower.backend for follower in self._followers]  # each may be thrown away meanwhile
+        urls = [backend.url for backend in backends if backend is not None and backend.url]
         return replace(self._info, url=urls[-1]) if urls else self._info
 
     # Rows.
@@ -121,7 +124,9 @@ class JournalTracker:
         """Set figures of the run as a whole; see ``Tracker.log_summary``."""
         self._check_open()
         self._steps.check_tags(values)
-        self._summary.update({tag: to_number(value, tag) for tag, value in values.items()})
+        numbers = {tag: to_number(value, tag) for tag, value in values.items()}
+        with self._order:
+            self._summary.update(numbers)
 
     def _check_open(self) -> None:
         if self._closed is not None:
@@ -153,7 +158,11 @@ class JournalTracker:
         for alias in aliases:
             check_name("alias", alias)
         step = whole_number(step)
+        _check_metadata(metadata or {}, name)
+        if not Path(path).exists():
+            raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
         with self._saving:
+            self._check_open()  # it may have been finished while another save was waited for
             if with_journal:
                 with self._order:
                     self._steps.seal(step)
@@ -203,24 +212,35 @@ class JournalTracker:
 
     def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
         """Deliver, close, and say what is missing; see ``Tracker.finish``."""
+        with self._finishing:  # a second call waits for the first; after Ctrl-C it does what is left
+            if self._report is None:
+                self._report = self._finish(status, timeout)
+            return self._report
+
+    def _finish(self, status: Status, timeout: float) -> FinishReport:
         with self._order:
-            if self._report is not None:
-                return self._report
-            if self._closed is not None:
+            if self._closed is not None and not self._ending:
                 raise TrackerClosedError(self._closed)
             self._closed = f"run {self._info.name!r} was finished; open a new one, or go on with it by name"
+            self._ending = True
+            summary = dict(self._summary)
         self._info = self.run  # the url outlives its backend
         deadline = time.monotonic() + timeout
-        with self._saving:
+        # A checkpoint that is being written comes first.
+        saved = self._saving.acquire(timeout=max(0.0, timeout))
+        try:
             written = self._writer.close(min(deadline, time.monotonic() + max(1.0, timeout / 2)))
-        ending = Ending(status, dict(self._summary), deadline)
+        finally:
+            if saved:
+                self._saving.release()
+        ending = Ending(status, summary, deadline)
         for follower in self._followers:
             follower.end(ending)
         reports = {follower.name: follower.join(deadline) for follower in self._followers}
         if self._tell_replayed():
             # What a backend kept from an earlier attempt is what this one computed: nothing differs there.
             reports = {name: replace(report, kept=None) for name, report in reports.items()}
-        self._report = FinishReport(
+        report = FinishReport(
             status=status,
             last_step=None if self._steps.newest < 0 else self._steps.newest,
             rows=self._writer.rows,
@@ -228,8 +248,8 @@ class JournalTracker:
             absent_values=self._writer.absent,
             backends=reports,
         )
-        self._close_files(status, written=written)
-        return self._report
+        self._close_files(report, written=written, quiet=saved and not self._writer.is_alive())
+        return report
 
     def _tell_replayed(self) -> bool:
         """Compare steps that were computed again; true if there are some and all agree."""
@@ -245,15 +265,20 @@ class JournalTracker:
         self._identity["attempts"][-1]["replayed"] = found._asdict()
         return agree
 
-    def _close_files(self, status: Status, *, written: bool) -> None:
-        report = self._report
-        assert report is not None
-        self._identity["attempts"][-1].update(status=status, ended=time.time())
-        with contextlib.suppress(OSError):
+    def _close_files(self, report: FinishReport, *, written: bool, quiet: bool) -> None:
+        """``quiet``: nobody writes any more; else the lock is kept until the process ends."""
+        self._identity["attempts"][-1].update(status=report.status, ended=time.time())
+        self._identity["report"] = asdict(report)
+        try:
             if self._lock.still_ours():
                 self._folder.write_identity(self._current_identity())
-        self._artifacts.close()
-        self._lock.release()
+        except OSError as problem:
+            _log.warning(
+                "the end of %s could not be noted in %s (%s)", self._info.name, self._folder.path, problem
+            )
+        if quiet:
+            self._artifacts.close()
+            self._lock.release()
         _live.discard(self)
         self._exit_hook.clear()
         if not written:
@@ -274,8 +299,6 @@ class JournalTracker:
         self._identity["summary"] = dict(self._summary)
         if self.run.url:
             self._identity["url"] = self.run.url
-        if self._report is not None:
-            self._identity["report"] = asdict(self._report)
         return self._identity
 
     def native(self, backend: str) -> Any:
@@ -293,28 +316,38 @@ class JournalTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._report is None:
+        if self._closed is None or self._ending:  # a forked child has nothing to finish
             self.finish(status_of(error))
 
     def forget(self) -> None:
         """A forked child has nothing to do with its parent's run: it lets go of the lock and never writes."""
         self._closed = "this process was forked from the one that opened the run; open a tracker of its own"
+        # Its parent's threads may have held them at that instant, and are not here to let go.
+        self._order, self._saving, self._finishing = threading.Lock(), threading.Lock(), threading.RLock()
         self._lock.release()
         self._exit_hook.clear()
+
+
+def _check_metadata(metadata: Mapping[str, ConfigValue], name: str) -> None:
+    try:
+        encode_objects([dict(metadata)])
+    except (TypeError, ValueError) as problem:
+        raise ConfigValueError(
+            f"metadata of artifact {name!r} cannot be stored ({problem}); keep to numbers, texts and lists of them"
+        ) from problem
 
 
 _live: weakref.WeakSet[JournalTracker] = weakref.WeakSet()
 
 
-def finish_earlier_handle(folder: Path) -> None:
-    """In a notebook a cell is run again: its earlier handle of the same run is finished as interrupted."""
+def finish_earlier_handles(name: str) -> None:
+    """In a notebook a cell is run again: what it opened before is finished as interrupted."""
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
         return
     for tracker in list(_live):
-        if tracker.run.folder == folder:
-            _log.warning("the earlier handle of %s in this notebook is finished", tracker.run.name)
-            tracker.finish("interrupted")
+        _log.warning("%s, opened earlier in this notebook, is finished; %s is opened", tracker.run.name, name)
+        tracker.finish("interrupted")
 
 
 def _after_fork_in_child() -> None:
