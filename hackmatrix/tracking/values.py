@@ -147,6 +147,8 @@ def _nested_list(value: Any, what: str) -> list[Any]:
 
 def array_to_numbers(value: Any, what: str) -> list[Any]:
     """The (nested) list of numbers in what ``keep_array`` kept. May wait for a device."""
+    if hasattr(type(value), "detach"):
+        value = value.tolist()  # torch: of any device, and bfloat16, neither of which NumPy takes
     if isinstance(value, list):
         return [
             array_to_numbers(item, what) if isinstance(item, list) else to_number(item, f"{what}[{index}]")
