@@ -1,0 +1,85 @@
+"""The code in the README and in docs/ runs as it stands there, and links lead somewhere."""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<part>[^)\s]+))?\)")
+PACKAGES = {"tensorboard": "tensorboard", "mirror": "fsspec", "wandb": "wandb"}
+PACKAGES |= {"numpy": "numpy", "moving": "numpy", "scan": "jax", "flax": "flax", "equinox": "equinox"}
+PACKAGES |= {"pytorch": "torch", "stable-baselines3": "stable_baselines3", "hydra-and-argparse": "hydra"}
+ELSEWHERE = re.compile(r"docs/(game|runs)\.md|docs/use/.*")  # pages whose code has tests of its own
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def pages_with_code() -> list[Path]:
+    return [
+        page
+        for page in PAGES
+        if not ELSEWHERE.fullmatch(name_of(page)) and BLOCK.search(page.read_text("utf-8"))
+    ]
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.finditer(page.read_text("utf-8")):
+        target = (page.parent / link["path"]).resolve() if link["path"] else page
+        assert target.exists(), f"{link['path']} is not there"
+        if link["part"] and target.suffix == ".md":
+            assert link["part"] in anchors(target), f"{target.name} has no section {link['part']}"
+
+
+@pytest.mark.parametrize("page", pages_with_code(), ids=name_of)
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
+    """All of a page in one process, in an empty folder; a block marked ``file:`` is a file there."""
+    if page.stem in PACKAGES:
+        pytest.importorskip(PACKAGES[page.stem], reason=f"needs {PACKAGES[page.stem]}")
+    program = []
+    for block in BLOCK.finditer(page.read_text("utf-8")):
+        if block["mark"] and block["mark"].startswith("file: "):
+            (tmp_path / block["mark"].removeprefix("file: ")).write_text(block["code"], "utf-8")
+        elif block["code"].startswith(">>>"):
+            (tmp_path / "session.txt").write_text(block["code"], "utf-8")
+            program.append(
+                "import doctest; assert doctest.testfile('session.txt', module_relative=False).failed == 0"
+            )
+        else:
+            program.append(block["code"])
+    (tmp_path / "page.py").write_text("\n".join(program), "utf-8")
+    run([sys.executable, "page.py"], tmp_path)
+    if list(tmp_path.glob("test_*.py")):
+        run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."], tmp_path)
+
+
+def run(command: list[str], folder: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "HACKMATRIX_"))}
+    paths = [os.fspath(folder), *filter(None, [environment.get("PYTHONPATH")])]
+    environment |= {"PYTHONPATH": os.pathsep.join(paths), "HOME": os.fspath(folder)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["hackmatrix.tracking"])
+def test_the_examples_in_docstrings_hold(module: str) -> None:
+    __import__(module)
+    assert doctest.testmod(sys.modules[module]).failed == 0
