@@ -34,7 +34,7 @@ class NullTracker:
     def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
         """Check a row."""
         self._check_open()
-        values = copy_metrics(metrics)
+        values, _ = copy_metrics(metrics)
         self._steps.check_tags(values)
         step = whole_number(step)
         self._steps.admit(step, step, values)

@@ -69,36 +69,32 @@ class Series:
             guard: calls its second argument; a column that cannot be read is told under the name in the first,
                 and is absent.
         """
-        columns: dict[str, list[Number]] = {}
-        if self.packed:
-            guard("a packed array", lambda: columns.update(zip(self.tags, self._unpacked(), strict=True)))
-        else:
-            for tag, value in zip(self.tags, self._values, strict=True):
-                guard(f"column {tag!r}", partial(_set_column, columns, tag, value))
-        if not self._present:
-            lines = zip(*columns.values(), strict=True) if columns else iter([()] * len(self.steps))
-            tags = list(columns)
-            return [
-                Row(step, timestamp, runtime, dict(zip(tags, line, strict=True)))
-                for step, line in zip(self.steps, lines, strict=True)
-            ]
-        return [
-            Row(
-                step,
-                timestamp,
-                runtime,
-                {
-                    tag: column[index]
-                    for tag, column in columns.items()
-                    if tag not in self._present or self._present[tag][index]
-                },
-            )
-            for index, step in enumerate(self.steps)
+        rows = [
+            Row(step, timestamp, runtime, metrics)
+            for step, metrics in zip(self.steps, self._metrics(guard), strict=True)
         ]
+        for tag, mask in self._present.items():
+            for row, there in zip(rows, mask, strict=True):
+                if not there:
+                    row.metrics.pop(tag, None)
+        return rows
 
-    def _unpacked(self) -> list[list[Number]]:
-        table = array_to_numbers(self._values[0], "the packed array")
-        return [list(column) for column in zip(*table, strict=True)] if table else [[] for _ in self.tags]
+    def _metrics(self, guard: Guard) -> Sequence[dict[str, Number]]:
+        """Tag -> number for each row, whether present or not."""
+        if self.packed:
+            table: list[list[Number]] = []
+            guard(
+                "a packed array", lambda: table.extend(array_to_numbers(self._values[0], "the packed array"))
+            )
+            if table:
+                return [dict(zip(self.tags, line, strict=True)) for line in table]
+            return [{} for _ in self.steps]
+        columns: dict[str, list[Number]] = {}
+        for tag, value in zip(self.tags, self._values, strict=True):
+            guard(f"column {tag!r}", partial(_set_column, columns, tag, value))
+        if not columns:
+            return [{} for _ in self.steps]
+        return [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
 
 
 def _set_column(columns: dict[str, list[Number]], tag: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from hackmatrix.tracking.artifacts import Artifacts
 from hackmatrix.tracking.errors import ConfigValueError, TrackerClosedError, TrackingError
 from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
-from hackmatrix.tracking.lines import encode_objects
+from hackmatrix.tracking.lines import as_line, encode_objects
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.media import histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_name, check_tag
@@ -93,14 +93,17 @@ class JournalTracker:
 
     def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
         """Add a row; see ``Tracker.log``."""
-        values = copy_metrics(metrics)
+        values, plain = copy_metrics(metrics)
         self._steps.check_tags(values)
         if type(step) is not int or step < 0:
             step = whole_number(step)
         with self._order:
-            self._check_open()
+            if self._closed is not None or self._writer.lost is not None or self._required:
+                self._check_open()
             self._steps.admit(step, step, values)
-            self._writer.put((step, time.time(), time.monotonic() - self._began, values))
+            now, runtime = time.time(), time.monotonic() - self._began
+            # Numbers alone are queued as their line, a dict that the collector of garbage need not look at.
+            self._writer.put(as_line(values, step, now, runtime) if plain else (step, now, runtime, values))
 
     def log_series(
         self,

@@ -13,6 +13,7 @@ from hackmatrix.tracking.errors import MetricValueError
 from hackmatrix.tracking.protocol import Number, Scalar
 
 _ONLY_FLOATS = frozenset((float,))
+_NUMBERS = frozenset((int, float))
 _LARGEST = int(sys.float_info.max)  # readers that know only floats fail on integers beyond it
 _NUMBER_KINDS = frozenset("biufV")  # NumPy's letters of dtypes; V: bfloat16 and its kin
 _TIME_KINDS = frozenset("mM")  # their item() may be an integer of some unit
@@ -21,11 +22,11 @@ _TEXTS = (str, bytes, bytearray)
 _ways: dict[type, Callable[[Any, str], Scalar]] = {}  # a run logs a handful of types
 
 
-def copy_metrics(metrics: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """A row's values as they are now: what the caller does to his later changes nothing.
+def copy_metrics(metrics: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], bool]:
+    """A row's values as they are now, and whether all of them are ``int`` and ``float``, which need no more.
 
-    Returns without waiting for a device. Values still being computed stay what they are; ``to_number``
-    fetches them later.
+    What the caller does to his values later changes nothing. Returns without waiting for a device: values still
+    being computed stay what they are, and ``to_number`` fetches them later.
 
     Raises:
         MetricValueError: ``metrics`` is no mapping, or as ``check_at_call``.
@@ -37,11 +38,14 @@ def copy_metrics(metrics: Mapping[str, Scalar]) -> dict[str, Scalar]:
             f"metrics is of type {type(metrics).__name__}, expected a mapping of tags to numbers, "
             f"e.g. {{'train/loss': loss}}"
         ) from None
-    if not _ONLY_FLOATS.issuperset(map(type, copy.values())):
-        for tag, value in copy.items():
-            if type(value) is not float:
-                copy[tag] = check_at_call(value, tag)
-    return copy
+    if _ONLY_FLOATS.issuperset(map(type, copy.values())):
+        return copy, True
+    for tag, value in copy.items():
+        kind = type(value)
+        if kind is not float:
+            way = _ways.get(kind)  # here and not in check_at_call, whose call costs as much as the check
+            copy[tag] = check_at_call(value, tag) if way is None else way(value, tag)
+    return copy, _NUMBERS.issuperset(map(type, copy.values()))
 
 
 def check_at_call(value: Scalar, tag: str) -> Scalar:

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from hackmatrix.tracking.journal import Fsync, Journal
-from hackmatrix.tracking.lines import encode_objects, encode_rows
-from hackmatrix.tracking.protocol import Number, Row
+from hackmatrix.tracking.lines import as_line, encode_objects, note_nonfinite, row_object
+from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.series import Series, is_ready
 from hackmatrix.tracking.values import to_number
 
 OnFull: TypeAlias = Literal["wait", "drop"]
+LineItem: TypeAlias = dict[str, Any]  # a row of numbers only, from as_line
 RowItem: TypeAlias = tuple[int, float, float, dict[str, Any]]
 SeriesItem: TypeAlias = tuple[Series, float, float]
 RecordItem: TypeAlias = Callable[[], dict[str, Any]]
@@ -23,7 +24,7 @@ RecordItem: TypeAlias = Callable[[], dict[str, Any]]
 _TICK_S = 0.1
 _BUSY_S = 10.0  # after this long without a row the thread sleeps until it is woken
 _STALL_S = 30.0  # how long a full queue waits for a writer that makes no progress
-_BATCH_ROWS = 8192
+_BATCH_ROWS = 1024  # more of them no longer fit the cache, and cost half as much again
 _log = logging.getLogger("hackmatrix.tracking")
 
 
@@ -57,7 +58,7 @@ class Writer:
         # Records go first: whoever sees a row sees the media said before it.
         self._journals = (records, metrics)
         self._queue: deque[Any] = deque()
-        self._bound, self._on_full, self._fsync = queue_rows, on_full, fsync
+        self._bound, self._half, self._on_full, self._fsync = queue_rows, queue_rows // 2, on_full, fsync
         self._still_ours, self._published = still_ours, published
         # Each counter has one side that changes it: callers count what was said, the thread what was written.
         self._said = self._said_rows = self._written = self._written_rows = 0
@@ -76,19 +77,22 @@ class Writer:
 
     # The caller's side: called under the tracker's lock, so that order is the order of calls.
 
-    def put(self, item: RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
+    def put(self, item: LineItem | RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
         """Queue an item of that many rows; a record counts as one."""
-        waiting = self._said_rows - self._written_rows + rows
-        if waiting > self._bound and not self._room(rows):
-            self._dropped += rows
-            self._tell_once(
-                "full", "the queue of rows is full: rows are dropped, and counted in the final report"
-            )
-            return
-        self._said_rows += rows
+        said_rows = self._said_rows + rows
+        waiting = said_rows - self._written_rows
+        if waiting > self._half:
+            if waiting > self._bound and not self._room(rows):
+                self._dropped += rows
+                self._tell_once(
+                    "full", "the queue of rows is full: rows are dropped, and counted in the final report"
+                )
+                return
+            self._asleep = True  # as good as: it is woken below
+        self._said_rows = said_rows
         self._said += 1
         self._queue.append(item)
-        if self._asleep or waiting * 2 > self._bound:
+        if self._asleep:
             self._awaken()
 
     def _room(self, rows: int) -> bool:
@@ -177,11 +181,11 @@ class Writer:
     def _turn(self) -> bool:
         """Convert and write one batch; false if there was none, or the disk refused it."""
         if not self._batch:
-            rows, records, taken, said = self._take()
+            lines, records, taken, said = self._take()
             if not said:
                 return False
-            self._batch = [b"".join(records), encode_rows(rows)]
-            self._in_batch = (said, taken, len(rows))
+            self._batch = [b"".join(records), encode_objects(lines)]
+            self._in_batch = (said, taken, len(lines))
         if self._given_up:  # while a value was waited for
             return False
         if not self._still_ours():
@@ -215,27 +219,32 @@ class Writer:
             self._turned.notify_all()
         return True
 
-    def _take(self) -> tuple[list[Row], list[bytes], int, int]:
+    def _take(self) -> tuple[list[dict[str, Any]], list[bytes], int, int]:
         """Rows and records of the items at the head; stops before one that is still being computed."""
-        rows: list[Row] = []
+        lines: list[dict[str, Any]] = []
         records: list[bytes] = []
         taken = said = 0
-        while self._queue and len(rows) < _BATCH_ROWS:
-            item = self._queue[0]
-            if said and not _item_is_ready(item):
+        queue = self._queue
+        while queue and len(lines) < _BATCH_ROWS:
+            item = queue[0]
+            if type(item) is dict:
+                lines.append(note_nonfinite(item))
+                taken += 1
+            elif said and not _item_is_ready(item):
                 break  # what is ready goes to the disk before anything is waited for
-            self._queue.popleft()
-            said += 1
-            if not isinstance(item, tuple):
+            elif not isinstance(item, tuple):
                 taken += 1
                 self._guard("a record", partial(_append_record, records, item))
             elif isinstance(item[0], Series):
                 taken += len(item[0].steps)
-                rows.extend(item[0].rows(item[1], item[2], self._guard))
+                rows = item[0].rows(item[1], item[2], self._guard)
+                lines.extend(map(row_object, rows))
             else:
                 taken += 1
-                rows.append(Row(item[0], item[1], item[2], self._numbers(item[3])))
-        return rows, records, taken, said
+                lines.append(note_nonfinite(as_line(self._numbers(item[3]), *item[:3])))
+            said += 1
+            queue.popleft()
+        return lines, records, taken, said
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, Number]:
         numbers: dict[str, Number] = {}

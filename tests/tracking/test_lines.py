@@ -76,7 +76,7 @@ def _finite(value: float) -> bool:
 def test_a_value_that_is_not_finite_is_named_beside_its_null() -> None:
     row = Row(3, 1.5, 0.25, {"a,b=c%": math.nan, "up": math.inf, "down": -math.inf, "loss": 0.0})
     assert encode_rows([row]) == (
-        b'{"_step":3,"_timestamp":1.5,"_runtime":0.25,"a,b=c%":null,"up":null,"down":null,"loss":0.0,'
+        b'{"a,b=c%":null,"up":null,"down":null,"loss":0.0,"_step":3,"_timestamp":1.5,"_runtime":0.25,'
         b'"_nonfinite":"a%2Cb%3Dc%25=nan,up=+inf,down=-inf"}\n'
     )
 

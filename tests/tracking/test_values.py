@@ -226,7 +226,7 @@ def test_what_is_changed_after_the_call_does_not_change_the_row():
     np = numpy()
     array, tensor = np.ones(()), Tensor([1.0])
     metrics = {"array": array, "tensor": tensor, "float": 1.0}
-    kept = copy_metrics(metrics)
+    kept, _ = copy_metrics(metrics)
     array[()] = 5.0
     tensor.zero_()
     metrics["float"] = 5.0
@@ -234,11 +234,11 @@ def test_what_is_changed_after_the_call_does_not_change_the_row():
 
 
 def test_metrics_are_copied_value_for_value():
-    assert copy_metrics({"a": 1.0, "b": True, "c": 2}) == {"a": 1.0, "b": 1, "c": 2}
-    assert type(copy_metrics({"b": True})["b"]) is int
-    assert copy_metrics({}) == {}
+    assert copy_metrics({"a": 1.0, "b": True, "c": 2}) == ({"a": 1.0, "b": 1, "c": 2}, True)
+    assert type(copy_metrics({"b": True})[0]["b"]) is int
+    assert copy_metrics({}) == ({}, True)
     same_values = {"a": 1.0}
-    assert copy_metrics(same_values) is not same_values
+    assert copy_metrics(same_values)[0] is not same_values
 
 
 @pytest.mark.parametrize("metrics", [5, None, "loss", [1.0], ["ab c"]])

@@ -147,7 +147,7 @@ def _everything_is_imported() -> AbstractContextManager[None]:
 
 def _values_are_taken_later() -> AbstractContextManager[None]:
     """What a value is, is asked when it is written."""
-    return _replace(tracker, "copy_metrics", lambda metrics: metrics)
+    return _replace(tracker, "copy_metrics", lambda metrics: (metrics, False))
 
 
 PLANTED_DEFECTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
