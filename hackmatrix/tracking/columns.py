@@ -20,6 +20,9 @@ _BLOCK = 4 << 20  # bytes decoded at once: the objects of one block are all that
 _OWN = (STEP, TIMESTAMP, RUNTIME)
 
 
+_Decode: TypeAlias = Callable[[bytes], dict[str, list[Any]]]
+
+
 class Column(NamedTuple):
     """One tag over the rows of a run.
 
@@ -37,7 +40,7 @@ def read_columns(path: Path, tags: Sequence[str] | None, *, fold: bool = True) -
 
     Args:
         path: the journal.
-        tags: which; none means all, in the order in which they first came. Naming them is twice as fast.
+        tags: which; none means all, in the order in which they first came. Naming a few is faster.
         fold: one row for each step; else one for each line.
 
     Raises:
@@ -62,7 +65,7 @@ class ColumnReader:
 
     def __init__(self, path: Path, tags: Sequence[str] | None = None) -> None:
         self._path, self._tags = path, tags
-        self._decode = _all_tags if tags is None else _named_tags(tags)
+        self._decode = _all_tags() if tags is None else _named_tags(tags)
         self._begin()
 
     def _begin(self) -> None:
@@ -84,7 +87,7 @@ class ColumnReader:
                 found = self._decode(lines)
                 for tag, values in found.items():
                     self._parts.setdefault(tag, _Parts()).add(self.rows, values)
-            except (ValueError, KeyError) as problem:  # msgspec's errors are ValueErrors
+            except ValueError as problem:  # msgspec's errors are ValueErrors
                 raise _damaged(self._path) from problem
             self.rows += len(found[STEP])
             self.offset += len(lines)
@@ -115,22 +118,32 @@ def _damaged(path: Path) -> RunFolderError:
     )
 
 
-def _all_tags(lines: bytes) -> dict[str, list[Any]]:
-    """Every tag of a block's rows; None where a row lacks it."""
+def _all_tags() -> _Decode:
+    """A decoder that learns tags as they come: only a block with a new one is looked through key by key."""
     import msgspec.json
 
-    rows = msgspec.json.Decoder(dict[str, Any]).decode_lines(lines)
-    tags = dict.fromkeys(tag for keys in dict.fromkeys(map(tuple, rows)) for tag in keys)
-    own = {tag: [row[tag] for row in rows] for tag in _OWN}
-    if tags.pop(NONFINITE, 0) is None:
-        for row in rows:
-            if NONFINITE in row:
-                row.update(parse_nonfinite(row[NONFINITE]))
-    return own | {tag: [row.get(tag) for row in rows] for tag in tags if tag not in own}
+    known: tuple[str, ...] = ()
+    decode_known = _named_tags(known, strict=True)
+
+    def decode(lines: bytes) -> dict[str, list[Any]]:
+        nonlocal known, decode_known
+        try:
+            return decode_known(lines)
+        except msgspec.ValidationError:
+            rows = msgspec.json.Decoder(dict[str, Any]).decode_lines(lines)
+            tags = dict.fromkeys(tag for keys in dict.fromkeys(map(tuple, rows)) for tag in keys)
+            new = [tag for tag in tags if tag not in (*_OWN, NONFINITE, *known)]
+            if not new:
+                raise
+            known = (*known, *new)
+            decode_known = _named_tags(known, strict=True)
+            return decode_known(lines)
+
+    return decode
 
 
-def _named_tags(tags: Sequence[str]) -> Callable[[bytes], dict[str, list[Any]]]:
-    """A decoder that makes no object for what was not asked for."""
+def _named_tags(tags: Sequence[str], *, strict: bool = False) -> _Decode:
+    """A decoder that makes no object for what was not asked for; ``strict`` refuses it."""
     from operator import attrgetter  # noqa: PLC0415 - keeps the package's import light
 
     import msgspec
@@ -149,6 +162,7 @@ def _named_tags(tags: Sequence[str]) -> Callable[[bytes], dict[str, list[Any]]]:
             "step": STEP, "timestamp": TIMESTAMP, "runtime": RUNTIME, "nonfinite": NONFINITE, **names,
         },
         gc=False,
+        forbid_unknown_fields=strict,
     )  # fmt: skip
     decoder = msgspec.json.Decoder(kind)
     fields = {STEP: "step", TIMESTAMP: "timestamp", RUNTIME: "runtime", **{t: n for n, t in names.items()}}
@@ -174,15 +188,18 @@ class _Parts:
     def add(self, start: int, values: list[Any]) -> None:
         import numpy as np
 
-        kinds = set(map(type, values))
+        missing = values.count(None)
+        if missing == len(values):
+            return
         present = None
-        if type(None) in kinds:
+        if missing:
             present = np.array([value is not None for value in values])
-            values = [0 if value is None else value for value in values]
-            kinds.discard(type(None))
-        if not kinds <= {int, float}:
-            raise ValueError("a value is no number")
-        self.blocks.append((start, _numbers(values, whole=kinds <= {int}), present))
+            like = next(value for value in values if value is not None)
+            values = [0 * like if value is None else value for value in values]
+        numbers = np.array(values)  # integers and floats together become floats
+        if numbers.dtype.kind not in "if":  # integers beyond 64 bits
+            numbers = np.array(values, np.float64)
+        self.blocks.append((start, numbers, present))
 
     def joined(self, rows: int) -> Column:
         """One array; rows of blocks without the tag lack it."""
@@ -195,17 +212,6 @@ class _Parts:
             values[start : start + len(block)] = block
             present[start : start + len(block)] = True if here is None else here
         return Column(values, None if present.all() else present)
-
-
-def _numbers(values: list[Any], *, whole: bool) -> "Numbers":
-    import numpy as np
-
-    if whole:
-        try:
-            return np.array(values, np.int64)
-        except OverflowError:
-            pass  # beyond 64 bits: rounded
-    return np.array(values, np.float64)
 
 
 def _folded(columns: dict[str, Column]) -> dict[str, Column]:

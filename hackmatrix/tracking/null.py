@@ -9,7 +9,7 @@ from hackmatrix.tracking.errors import TrackerClosedError
 from hackmatrix.tracking.exiting import status_of
 from hackmatrix.tracking.naming import check_name, check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
-from hackmatrix.tracking.protocol import ConfigValue, FinishReport, RunInfo, Scalar, Status
+from hackmatrix.tracking.protocol import ConfigValue, FinishReport, Number, RunInfo, Scalar, Status
 from hackmatrix.tracking.series import Series
 from hackmatrix.tracking.values import copy_metrics, to_number
 
@@ -53,6 +53,11 @@ class NullTracker:
         self._steps.check_tags(series.tags)
         if series.steps:
             self._steps.admit(series.steps[0], series.steps[-1], series.tags)
+
+    def log_aside(self, metrics: dict[str, Number]) -> bool:
+        """Nothing is kept, and nothing has to wait."""
+        del self, metrics
+        return True
 
     def log_summary(self, values: Mapping[str, Scalar]) -> None:
         """Check figures."""

@@ -91,6 +91,10 @@ class StepOrder:
             )
         raise StepOrderError(f"step {step} is smaller than step {self.newest} before it; steps never fall")
 
+    def takes(self, tags: Collection[str]) -> bool:
+        """Whether the newest step is open, and has none of these tags."""
+        return self.newest > self.sealed and set(tags).isdisjoint(self._tags)
+
     def seal(self, step: int) -> None:
         """No row may name a step up to ``step`` any more.
 

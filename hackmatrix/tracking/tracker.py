@@ -123,6 +123,21 @@ class JournalTracker:
             self._steps.admit(series.steps[0], series.steps[-1], series.tags)
             self._writer.put((series, time.time(), time.monotonic() - self._began), rows=len(series.steps))
 
+    def log_aside(self, metrics: dict[str, Number]) -> bool:
+        """Add tags to the newest step, for threads that do not choose steps.
+
+        Returns:
+            False if nothing was added: there is no step yet, it is sealed or has a tag, or the run is over.
+        """
+        self._steps.check_tags(metrics)
+        with self._order:
+            if self._closed is not None or not self._steps.takes(metrics):
+                return False
+            step = self._steps.newest
+            self._steps.admit(step, step, metrics)
+            self._writer.put((step, time.time(), time.monotonic() - self._began, metrics))
+        return True
+
     def log_summary(self, values: Mapping[str, Scalar]) -> None:
         """Set figures of the run as a whole; see ``Tracker.log_summary``."""
         self._check_open()

@@ -106,6 +106,11 @@ def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series
     return {tag: _series(run, columns[x_tag], columns[tag]) for tag in tags}
 
 
+def _own_first(x_tag: str) -> list[str]:
+    """The tag of the axis, unless every read brings it."""
+    return [] if x_tag in (STEP, RUNTIME) else [x_tag]
+
+
 def _series(run: RunReader, x: Column, y: Column) -> _Series:
     import numpy as np
 

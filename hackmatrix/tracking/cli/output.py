@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPE_WIDTH = 10_000  # nothing is cut off where no terminal has an edge
-_STYLES = {
+STATUS_COLOURS = {
     "running": "cyan",
     "finished": "green",
     "failed": "red",
@@ -53,7 +53,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right:
 
 def status_text(status: str) -> Text:
     """The status in its colour."""
-    return Text(status, style=_STYLES.get(status, ""))
+    return Text(status, style=STATUS_COLOURS.get(status, ""))
 
 
 def number(value: float | None) -> str:
