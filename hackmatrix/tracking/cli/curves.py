@@ -97,16 +97,15 @@ def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series
     )
     if x_tag is None:
         raise CurveError(f"run {run.name!r} has no tag env_steps; take --x step or --x time")
-    columns = run.read_columns(
-        [*tags, x_tag] if surely_all and x_tag not in (STEP, RUNTIME) else tags or None
-    )
-    if not surely_all:
+    if surely_all:
+        columns = run.read_columns(list(dict.fromkeys([*tags, *_beside_own(x_tag)])))
+    else:
         columns = run.read_columns()
         tags = _fitting([tag for tag in columns if not tag.startswith("_")], globs)
     return {tag: _series(run, columns[x_tag], columns[tag]) for tag in tags}
 
 
-def _own_first(x_tag: str) -> list[str]:
+def _beside_own(x_tag: str) -> list[str]:
     """The tag of the axis, unless every read brings it."""
     return [] if x_tag in (STEP, RUNTIME) else [x_tag]
 
