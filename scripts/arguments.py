@@ -4,6 +4,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import math
 import textwrap
 import types
 import typing
@@ -112,6 +113,28 @@ def _add_tracking(parser: argparse.ArgumentParser) -> None:
         metavar="TRACKER.OPTION=VALUE",
         help="e.g. wandb.mode=offline, jsonl.fsync=second; may be repeated",
     )
+    _add_system_metrics(group)
+
+
+def _add_system_metrics(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--system-metrics",
+        nargs="?",
+        const=10.0,
+        type=_seconds,
+        metavar="SECONDS",
+        help="also log processor, memory and device memory as system/..., every so many seconds (default 10)",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.1 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds from 0.1")
+    return number
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:

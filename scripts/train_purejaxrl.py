@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -51,7 +52,9 @@ from hackmatrix.tracking import (
     tracker_names,
 )
 from hackmatrix.tracking.protocol import Status
+from hackmatrix.tracking.provenance import Provenance
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
+from hackmatrix.tracking.system_metrics import SYSTEM_TAGS, SystemMetrics, require_psutil
 
 FINISHED, FAILED, USAGE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 DEFAULT_ENTITY = "charles-team"
@@ -172,6 +175,8 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         upload=not args.no_artifact,
         best_return=best_return,
     )
+    if args.system_metrics is not None:
+        require_psutil()
     stop = Stop()
     new = found is None
     tracker = open_tracker(
@@ -189,10 +194,14 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         root=setup.root,
         resume="allow" if found is None else found,
         may_change=() if config.anneal_lr else ("total_timesteps",),
-        volatile=VOLATILE_TAGS,
+        volatile=(*VOLATILE_TAGS, *SYSTEM_TAGS),
         options=setup.options,
     )
-    return _train(config, env, tracker, start, saving, stop, console)
+    beside = ExitStack()
+    beside.enter_context(Provenance(tracker, Path(__file__), upload=not args.no_artifact))
+    if args.system_metrics is not None:
+        beside.enter_context(SystemMetrics(tracker, args.system_metrics))
+    return _train(config, env, tracker, start, saving, stop, console, beside)
 
 
 def _train(
@@ -203,6 +212,7 @@ def _train(
     saving: SaveOptions,
     stop: Stop,
     console: Console,
+    beside: ExitStack,
 ) -> int:
     run = tracker.run
     console.print(f"run {run.name}" + (f", attempt {run.attempt}" if run.resumed else ""), highlight=False)
@@ -225,6 +235,7 @@ def _train(
         if result.row is not None:
             tracker.log_summary(result.row)
     finally:
+        beside.close()  # what runs beside the loop ends before the run does
         report = tracker.finish(status)
     _tell_end(console, tracker, report)
     if result.save_problem is not None:

@@ -40,10 +40,12 @@ class Provenance:
     Args:
         tracker: the attempt's; a null tracker keeps nothing, and nothing is asked.
         where: a file or folder in the checkout; default the program's own, else the current folder.
+        upload: false keeps it on this disk, e.g. where changes are nobody else's business.
     """
 
-    def __init__(self, tracker: Tracker, where: Path | None = None) -> None:
-        self._tracker, self._where = tracker, where if where is not None else _program()
+    def __init__(self, tracker: Tracker, where: Path | None = None, *, upload: bool = True) -> None:
+        self._tracker, self._upload = tracker, upload
+        self._where = where if where is not None else _program()
         self._thread = threading.Thread(target=self._record, name="hackmatrix-provenance", daemon=True)
         if tracker.run.folder is not None:
             self._thread.start()
@@ -72,6 +74,7 @@ class Provenance:
                     type="provenance",
                     step=max(0, run.last_step or 0),
                     aliases=[f"attempt-{run.attempt}"],
+                    upload=self._upload,
                     metadata={key: value for key, value in found.facts.items() if key != "untracked"},
                 )
         except TrackerClosedError:

@@ -9,10 +9,10 @@ second cut at a resume, and a second reader for no other gain than a finer clock
 
 import sys
 import threading
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from hackmatrix.tracking.errors import MissingPackageError
-from hackmatrix.tracking.protocol import Number
+from hackmatrix.tracking.protocol import Number, Tracker
 
 _MB = 1e6
 _DEVICES = 64
@@ -27,11 +27,27 @@ SYSTEM_TAGS = (
 )
 
 
+@runtime_checkable
 class TakesAside(Protocol):
     """A tracker that adds to the newest step."""
 
     def log_aside(self, metrics: dict[str, Number]) -> bool:
         """Add tags to the newest step; false if that is not possible now."""
+
+
+def require_psutil() -> Any:
+    """The package; for asking before anything is opened.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import psutil
+    except ImportError:
+        raise MissingPackageError(
+            "system metrics need the package 'psutil': pip install 'hackmatrix[system]'"
+        ) from None
+    return psutil
 
 
 class SystemMetrics:
@@ -45,15 +61,12 @@ class SystemMetrics:
         MissingPackageError: psutil is not installed.
     """
 
-    def __init__(self, tracker: TakesAside, every_s: float = 10.0) -> None:
-        try:
-            import psutil
-        except ImportError:
-            raise MissingPackageError(
-                "system metrics need the package 'psutil': pip install 'hackmatrix[system]'"
-            ) from None
+    def __init__(self, tracker: Tracker | TakesAside, every_s: float = 10.0) -> None:
+        psutil = require_psutil()
         if not every_s > 0:
             raise ValueError(f"every_s is {every_s!r}, expected seconds above 0")
+        if not isinstance(tracker, TakesAside):
+            raise TypeError(f"{type(tracker).__name__} adds nothing to a step; give what open_tracker gave")
         self._psutil, self._process = psutil, psutil.Process()
         psutil.cpu_percent()  # both count from the call before
         self._process.cpu_percent()
