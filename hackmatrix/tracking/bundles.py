@@ -197,7 +197,8 @@ class BundleMaker:
             with contextlib.suppress(OSError):
                 earlier.replace(place)
             raise
-        sync_folder(place.parent)
+        for folder in (place.parent, self._folder.path, self._folder.path.parent):
+            sync_folder(folder)  # a file is only as safe as the names that lead to it
         shutil.rmtree(earlier, ignore_errors=True)
 
     def _close_piece(self, kind: str, journal: Path, step: int, size: int) -> None:

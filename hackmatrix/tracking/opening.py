@@ -40,7 +40,7 @@ from hackmatrix.tracking.records import RecordReader, artifact_line, read_record
 from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
 from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
-from hackmatrix.tracking.run_folder import RunFolder, digest_file
+from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder
 from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handles
 from hackmatrix.tracking.writer import OnFull, Writer
 
@@ -344,6 +344,8 @@ class _Opening:
             undo.callback(_put_back, folder, folder.read_identity())
             begin_attempt(identity, self.attempt, last_step)
             folder.write_identity(identity)
+            if fresh and self.journal.fsync != "never":
+                sync_folder(self.root)
             run = run_info(identity, folder, resume=resume, resumed=resumed, last_step=last_step)
             tracker = self._assemble(
                 undo, run, folder, lock, identity, metrics, records, bundle,
