@@ -104,11 +104,11 @@ def measure_overhead(pairs: Sequence[Pair], seed: int = 0) -> Overhead:
     )
 
 
-def median_ratio(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> Interval:
-    """The median of ``theirs / ours`` by pairs, e.g. how many times faster we are; not a share."""
-    ratios = np.log(np.asarray(theirs, float) / np.asarray(ours, float))
-    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    return _interval(np.exp(np.median(ratios)), np.exp(np.median(ratios[drawn], axis=1)), len(ratios))
+def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
+    """The median with its interval, of figures of any unit; of ratios, the logarithms' median."""
+    found = np.asarray(values, float)
+    drawn = np.random.default_rng(seed).integers(0, len(found), (RESAMPLES, len(found)))
+    return _interval(float(np.median(found)), np.median(found[drawn], axis=1), len(found))
 
 
 def _share(costs: Floats, null: Floats, drawn: NDArray[np.int64]) -> Interval:

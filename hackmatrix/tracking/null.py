@@ -35,9 +35,7 @@ class NullTracker:
         """Check a row."""
         self._check_open()
         values, _ = copy_metrics(metrics)
-        self._steps.check_tags(values)
-        step = whole_number(step)
-        self._steps.admit(step, step, values)
+        self._steps.admit_row(whole_number(step), values)
 
     def log_series(
         self,

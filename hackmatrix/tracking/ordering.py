@@ -54,6 +54,15 @@ class StepOrder:
             if len(self._known) < _KNOWN_TAGS:
                 self._known.update(tags)
 
+    def admit_row(self, step: int, tags: Collection[str]) -> None:
+        """``check_tags`` and ``admit`` of one row."""
+        if not self._known.issuperset(tags):
+            self.check_tags(tags)
+        if step > self.newest:
+            self.newest, self._tags = step, tags
+        else:
+            self.admit(step, step, tags)
+
     def admit(self, first: int, last: int, tags: Collection[str]) -> None:
         """Take note of steps from ``first`` to ``last`` with these tags, which nobody changes any more.
 

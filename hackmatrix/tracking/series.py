@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from hackmatrix.tracking.errors import MetricValueError, StepOrderError
-from hackmatrix.tracking.protocol import Number, Row
+from hackmatrix.tracking.lines import as_line
+from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.values import array_to_numbers, keep_array
 
 Guard: TypeAlias = Callable[[str, Callable[[], None]], None]
@@ -60,8 +61,8 @@ class Series:
         """Whether no value is still being computed."""
         return all(is_ready(value) for value in self._values)
 
-    def rows(self, timestamp: float, runtime: float, guard: Guard) -> list[Row]:
-        """The rows, every one at the time of the call; waits for values still being computed.
+    def lines(self, timestamp: float, runtime: float, guard: Guard) -> list[dict[str, Any]]:
+        """The rows as lines, every one at the time of the call; waits for values still being computed.
 
         Args:
             timestamp: unix seconds.
@@ -69,15 +70,12 @@ class Series:
             guard: calls its second argument; a column that cannot be read is told under the name in the first,
                 and is absent.
         """
-        rows = [
-            Row(step, timestamp, runtime, metrics)
-            for step, metrics in zip(self.steps, self._metrics(guard), strict=True)
-        ]
+        rows = self._metrics(guard)
         for tag, mask in self._present.items():
             for row, there in zip(rows, mask, strict=True):
                 if not there:
-                    row.metrics.pop(tag, None)
-        return rows
+                    row.pop(tag, None)
+        return [as_line(row, step, timestamp, runtime) for row, step in zip(rows, self.steps, strict=True)]
 
     def _metrics(self, guard: Guard) -> Sequence[dict[str, Number]]:
         """Tag -> number for each row, whether present or not."""

@@ -94,13 +94,12 @@ class JournalTracker:
     def log(self, metrics: Mapping[str, Scalar], *, step: int) -> None:
         """Add a row; see ``Tracker.log``."""
         values, plain = copy_metrics(metrics)
-        self._steps.check_tags(values)
         if type(step) is not int or step < 0:
             step = whole_number(step)
         with self._order:
             if self._closed is not None or self._writer.lost is not None or self._required:
                 self._check_open()
-            self._steps.admit(step, step, values)
+            self._steps.admit_row(step, values)
             now, runtime = time.time(), time.monotonic() - self._began
             # Numbers alone are queued as their line, a dict that the collector of garbage need not look at.
             self._writer.put(as_line(values, step, now, runtime) if plain else (step, now, runtime, values))

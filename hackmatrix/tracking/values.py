@@ -44,7 +44,9 @@ def copy_metrics(metrics: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], bool
         kind = type(value)
         if kind is not float:
             way = _ways.get(kind)  # here and not in check_at_call, whose call costs as much as the check
-            copy[tag] = check_at_call(value, tag) if way is None else way(value, tag)
+            kept = check_at_call(value, tag) if way is None else way(value, tag)
+            if kept is not value:
+                copy[tag] = kept
     return copy, _NUMBERS.issuperset(map(type, copy.values()))
 
 

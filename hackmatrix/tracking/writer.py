@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from hackmatrix.tracking.journal import Fsync, Journal
-from hackmatrix.tracking.lines import as_line, encode_objects, note_nonfinite, row_object
+from hackmatrix.tracking.lines import as_line, encode_lines, encode_objects
 from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.series import Series, is_ready
 from hackmatrix.tracking.values import to_number
@@ -61,10 +61,10 @@ class Writer:
         self._bound, self._half, self._on_full, self._fsync = queue_rows, queue_rows // 2, on_full, fsync
         self._still_ours, self._published = still_ours, published
         # Each counter has one side that changes it: callers count what was said, the thread what was written.
-        self._said = self._said_rows = self._written = self._written_rows = 0
+        self._said_rows = self._written_rows = 0  # an item counts as one row at least
         self._stuck_at: int | None = None  # what was written when a full queue had waited in vain
         self._batch: list[bytes] = []  # lines of the two journals which the disk has not taken yet
-        self._in_batch = (0, 0, 0)  # items, rows that they were counted as, lines
+        self._in_batch = (0, 0)  # rows that its items were counted as, lines
         self._wake = threading.Lock()
         self._wake.acquire()
         self._asleep = self._closing = self._given_up = self._refusing = False
@@ -90,7 +90,6 @@ class Writer:
                 return
             self._asleep = True  # as good as: it is woken below
         self._said_rows = said_rows
-        self._said += 1
         self._queue.append(item)
         if self._asleep:
             self._awaken()
@@ -98,12 +97,12 @@ class Writer:
     def _room(self, rows: int) -> bool:
         """Wait for room as long as the writer makes progress; a series larger than the queue passes alone."""
         wanted = min(rows, self._bound)
-        written, since = self._written, time.monotonic()
+        written, since = self._written_rows, time.monotonic()
         while self._said_rows - self._written_rows + wanted > self._bound:
             if self._on_full == "drop" or self._refusing or self.lost is not None:
                 return False
-            if self._written != written:
-                written, since = self._written, time.monotonic()
+            if self._written_rows != written:
+                written, since = self._written_rows, time.monotonic()
             elif written == self._stuck_at or time.monotonic() - since > _STALL_S:
                 self._stuck_at = written  # so that the next row does not wait as long again
                 return False
@@ -124,8 +123,8 @@ class Writer:
 
     def drain(self, deadline: float) -> bool:
         """Wait until all that was said is written, at most until ``deadline`` (monotonic seconds)."""
-        target = self._said
-        while self._written < target:
+        target = self._said_rows
+        while self._written_rows < target:
             remaining = deadline - time.monotonic()
             if remaining <= 0 or self.lost is not None or not self._thread.is_alive():
                 return False
@@ -160,7 +159,11 @@ class Writer:
             if now - synced_at >= 1.0:
                 self._sync()
                 synced_at = now
-            if self._given_up or self.lost is not None or (self._closing and self._said == self._written):
+            if (
+                self._given_up
+                or self.lost is not None
+                or (self._closing and self._said_rows == self._written_rows)
+            ):
                 self._sync()
                 return
             if wrote:
@@ -181,11 +184,11 @@ class Writer:
     def _turn(self) -> bool:
         """Convert and write one batch; false if there was none, or the disk refused it."""
         if not self._batch:
-            lines, records, taken, said = self._take()
-            if not said:
+            lines, records, taken = self._take()
+            if not taken:
                 return False
-            self._batch = [b"".join(records), encode_objects(lines)]
-            self._in_batch = (said, taken, len(lines))
+            self._batch = [b"".join(records), encode_lines(lines)]
+            self._in_batch = (taken, len(lines))
         if self._given_up:  # while a value was waited for
             return False
         if not self._still_ours():
@@ -209,42 +212,39 @@ class Writer:
             self._refusing = False
             self._told.discard("disk")
             _log.warning("the disk takes rows again; nothing that was kept is lost")
-        said, taken, rows_written = self._in_batch
+        taken, rows_written = self._in_batch
         self._batch = []
         self._written_rows += taken
-        self._written += said
         self.rows += rows_written
         self._published()
         with self._turned:
             self._turned.notify_all()
         return True
 
-    def _take(self) -> tuple[list[dict[str, Any]], list[bytes], int, int]:
-        """Rows and records of the items at the head; stops before one that is still being computed."""
+    def _take(self) -> tuple[list[dict[str, Any]], list[bytes], int]:
+        """Rows and records of the items at the head, and how many; stops before one still being computed."""
         lines: list[dict[str, Any]] = []
         records: list[bytes] = []
-        taken = said = 0
+        taken = 0
         queue = self._queue
         while queue and len(lines) < _BATCH_ROWS:
             item = queue[0]
             if type(item) is dict:
-                lines.append(note_nonfinite(item))
+                lines.append(item)
                 taken += 1
-            elif said and not _item_is_ready(item):
+            elif taken and not _item_is_ready(item):
                 break  # what is ready goes to the disk before anything is waited for
             elif not isinstance(item, tuple):
                 taken += 1
                 self._guard("a record", partial(_append_record, records, item))
             elif isinstance(item[0], Series):
                 taken += len(item[0].steps)
-                rows = item[0].rows(item[1], item[2], self._guard)
-                lines.extend(map(row_object, rows))
+                lines.extend(item[0].lines(item[1], item[2], self._guard))
             else:
                 taken += 1
-                lines.append(note_nonfinite(as_line(self._numbers(item[3]), *item[:3])))
-            said += 1
+                lines.append(as_line(self._numbers(item[3]), *item[:3]))
             queue.popleft()
-        return lines, records, taken, said
+        return lines, records, taken
 
     def _numbers(self, values: dict[str, Any]) -> dict[str, Number]:
         numbers: dict[str, Number] = {}

@@ -9,7 +9,6 @@ from typing import Any
 from hackmatrix.tracking import exiting, lines, lock, naming, opening, tracker, writer
 from hackmatrix.tracking import follower as following
 from hackmatrix.tracking.journal import Journal
-from hackmatrix.tracking.protocol import Row
 from hackmatrix.tracking.testing import killing
 
 
@@ -83,12 +82,15 @@ def _numbers_are_rounded() -> AbstractContextManager[None]:
             else value
         )
 
-    def encode(rows: Sequence[Row]) -> bytes:
-        return lines.encode_rows(
-            [row._replace(metrics={tag: halve(value) for tag, value in row.metrics.items()}) for row in rows]
+    def encode(rows: Sequence[dict[str, Any]]) -> bytes:
+        return lines.encode_lines(
+            [
+                {tag: value if tag.startswith("_") else halve(value) for tag, value in row.items()}
+                for row in rows
+            ]
         )
 
-    return _replace(writer, "encode_rows", encode)
+    return _replace(writer, "encode_lines", encode)
 
 
 def _last_come_first_written() -> AbstractContextManager[None]:
