@@ -98,7 +98,9 @@ def next_number(existing_names: Iterable[str], prefix: str, date: Date) -> int:
         prefix: of the run that is to be named.
         date: the local day of that run.
     """
-    runs = (parse_run_name(name.lower()) for name in existing_names)
+    # Most names of an old folder are of other days; parsing each would take most of the time of an open.
+    beginning = format_run_name(RunName(prefix, date, 1)).lower().removesuffix("1")
+    runs = (parse_run_name(name) for name in map(str.lower, existing_names) if name.startswith(beginning))
     return 1 + max(
         (run.number for run in runs if run and run.date == date and run.prefix == prefix.lower()), default=0
     )
