@@ -1,0 +1,57 @@
+"""The README says what the code does."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import SCRIPT
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def between(begin: str, end: str) -> str:
+    return README.split(begin, 1)[1].split(end, 1)[0]
+
+
+def test_the_table_of_hyperparameters_is_that_of_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax", reason="needs hackmatrix[train]")
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from arguments import _field_docs
+
+    from hackmatrix.purejaxrl import TrainConfig
+
+    says = _field_docs()
+    lines = ["| name | default | [unit] meaning |", "|---|--:|---|"]
+    for field in dataclasses.fields(TrainConfig):
+        default = "the number of devices" if field.name == "num_shards" else f"`{field.default}`"
+        meaning = says[field.name].replace("|", "\\|").replace("``", "`")
+        lines.append(f"| `{field.name}` | {default} | {meaning} |")
+    expected = "\n".join(lines)
+    found = between("prints this table) -->", "<!-- hyperparameters: end -->").strip()
+    assert found == expected, f"put this into the README:\n{expected}"
+
+
+def test_the_sizes_of_the_words_are_those_of_the_defaults() -> None:
+    pytest.importorskip("jax", reason="needs hackmatrix[train]")
+    from hackmatrix.purejaxrl import TrainConfig
+
+    config = TrainConfig()
+    table = between("## Words", "## Hyperparameters")
+    assert f"{config.num_envs} x {config.num_steps} = {config.batch_size:,} env steps" in table
+    chunk = config.log_interval * config.batch_size
+    assert f"{config.log_interval} updates = {chunk:,} env steps" in table
+    rows = -(-config.num_updates // config.log_interval)
+    assert f"{rows} for a run of {config.num_updates} updates" in table
+
+
+def test_the_exit_codes_are_those_of_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax", reason="needs hackmatrix[train]")
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from arguments import EXIT_CODES
+
+    stated = re.findall(r"^  (\d+) +(.+)$", EXIT_CODES, re.MULTILINE)
+    table = re.findall(r"^\| (\d+) \| (.+) \|$", between("## Exit codes", "## Your own"), re.MULTILINE)
+    assert table == stated
+    assert len(stated) == 5
