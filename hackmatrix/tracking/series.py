@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from hackmatrix.tracking.errors import MetricValueError, StepOrderError
 from hackmatrix.tracking.lines import as_line
+from hackmatrix.tracking.ordering import whole_number
 from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.values import array_to_numbers, keep_array
 
@@ -32,7 +33,7 @@ class Series:
         present: Mapping[str, Sequence[bool]] | None,
         tags: Sequence[str] | None,
     ) -> None:
-        self.steps = [int(step) for step in steps]
+        self.steps = [whole_number(step) for step in steps]
         if any(later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)):
             raise StepOrderError(f"steps {_short(self.steps)} do not ascend strictly; give each step one row")
         self.packed = tags is not None
