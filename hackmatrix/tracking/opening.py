@@ -99,7 +99,10 @@ def open_tracker(
         suffix: of an automatic name.
         config: what decides the run's numbers: a dataclass, a mapping, a namespace; one for ever.
         attempt: facts about this process that may differ between attempts: devices, versions, commit.
-        group, job_type, tags, notes: labels, for backends that show them.
+        group: runs that belong together; like the next three a label, for backends that show it.
+        job_type: what kind of work it is, e.g. ``train``.
+        tags: words to find it by.
+        notes: a text.
         root: the folder of runs; default ``HACKMATRIX_DIR``, else ``runs``; none: a temporary folder that is
             removed after complete delivery.
         resume: ``allow``, ``must`` exist, ``never`` exist; or what ``find_run`` found.

@@ -50,7 +50,8 @@ def replay(
         path_or_name: the run's folder, or its name below ``root``.
         backends: names, as for ``open_tracker``.
         as_name: the name it gets there, after a conflict with another run of its own name.
-        entity, project: where it goes, if not where the run says.
+        project: where it goes, if not where the run says.
+        entity: the team there, if not the run's.
         timeout: seconds for all of it.
         progress: called a few times a second with the step that each backend was given, and the last step.
 
