@@ -368,9 +368,9 @@ def import_lines(sizes: Sizes) -> Iterator[Line]:
 def opening_lines(sizes: Sizes, root: Path) -> Iterator[Line]:
     """`open_tracker("jsonl")`, with the encoder imported already."""
     took = []
-    for _ in range(2 * sizes.starts):
+    for number in range(2 * sizes.starts):
         began = time.perf_counter()
-        tracker = open_tracker("jsonl", root=root, prefix="opening", config={"lr": 0.1, "steps": 3})
+        tracker = open_tracker("jsonl", root=root / "opened", name=f"run-{number}", config={"lr": 0.1})
         took.append(1e3 * (time.perf_counter() - began))
         tracker.finish()
     yield against('`open_tracker("jsonl")`, encoder imported', took[1:], 1.0, "ms")
