@@ -50,6 +50,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     _add_tracking(parser)
     _add_saving(parser)
+    _add_devices(parser)
     _add_benchmark(parser)
     _add_hyperparameters(parser)
     args = parser.parse_args(argv)
@@ -135,6 +136,16 @@ def _seconds(text: str) -> float:
     if not 0.1 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds from 0.1")
     return number
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("devices; how many there are changes no number of a run")
+    group.add_argument(
+        "--num-devices",
+        type=_count,
+        metavar="N",
+        help="spread the shards over N devices; default: all that divide --num-shards",
+    )
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:

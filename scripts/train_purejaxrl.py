@@ -24,9 +24,11 @@ from hackmatrix.purejaxrl import (
     CheckpointError,
     ConfigError,
     Environment,
+    Layout,
     Runner,
     SaveOptions,
     TrainConfig,
+    choose_layout,
     load_checkpoint,
     make_environment,
     platform_differences,
@@ -165,6 +167,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     found = _find(args, setup, source)
     config = _config(args, found or source, forked=found is None)
     env = make_environment(config.env)
+    layout = choose_layout(config, args.num_devices)
     if found is not None and _is_done(found, config):
         return _deliver_owed(found, setup, console)
     start, best_return = _load(found or source, config, env, console)
@@ -201,12 +204,13 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     beside.enter_context(Provenance(tracker, Path(__file__), upload=not args.no_artifact))
     if args.system_metrics is not None:
         beside.enter_context(SystemMetrics(tracker, args.system_metrics))
-    return _train(config, env, tracker, start, saving, stop, console, beside)
+    return _train(config, env, layout, tracker, start, saving, stop, console, beside)
 
 
 def _train(
     config: TrainConfig,
     env: Environment,
+    layout: Layout,
     tracker: Tracker,
     start: Runner | None,
     saving: SaveOptions,
@@ -226,6 +230,7 @@ def _train(
                 [tracker],
                 env=env,
                 start=start,
+                layout=layout,
                 stop=stop.asked,
                 on_compiled=display.compiled,
                 on_chunk=display.chunk,

@@ -12,6 +12,7 @@ from hackmatrix.purejaxrl.checkpoint import CheckpointError, load_checkpoint, re
 from hackmatrix.purejaxrl.config import ConfigError, TrainConfig, shards_for
 from hackmatrix.purejaxrl.environments import Environment, LogColumn
 from hackmatrix.purejaxrl.evaluation import Games, play_games
+from hackmatrix.purejaxrl.layout import Layout, choose_layout, place
 from hackmatrix.purejaxrl.metrics import VOLATILE_TAGS
 from hackmatrix.purejaxrl.platform import differences as platform_differences
 from hackmatrix.purejaxrl.platform import instruction_set, platform_facts
@@ -26,17 +27,20 @@ __all__ = [
     "ConfigError",
     "Environment",
     "Games",
+    "Layout",
     "LogColumn",
     "Runner",
     "SaveOptions",
     "TrainConfig",
     "TrainResult",
+    "choose_layout",
     "init_runner",
     "instruction_set",
     "load_checkpoint",
     "make_environment",
     "make_parts",
     "make_train_chunk",
+    "place",
     "platform_differences",
     "platform_facts",
     "play_games",

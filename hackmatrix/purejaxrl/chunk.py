@@ -7,9 +7,12 @@ import jax.numpy as jnp
 
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.purejaxrl.environments import Environment
+from hackmatrix.purejaxrl.layout import Layout, on_devices
 from hackmatrix.purejaxrl.metrics import packed_width
 from hackmatrix.purejaxrl.runner import Runner, make_parts
 from hackmatrix.purejaxrl.update import update
+
+_ONE_DEVICE = Layout()
 
 
 class Chunk(Protocol):
@@ -19,12 +22,17 @@ class Chunk(Protocol):
         """Return at once the runner to be and the figures (log_interval, column), zero from row n on."""
 
 
-def make_train_chunk(config: TrainConfig, env: Environment) -> Chunk:
+def make_train_chunk(config: TrainConfig, env: Environment, layout: Layout = _ONE_DEVICE) -> Chunk:
     """Make the run's one compiled program. Every length up to ``log_interval`` is served by it.
 
     All that an update does is inside the loop's body, so how updates are cut into chunks changes no bit.
+
+    Args:
+        config: the run's.
+        env: the run's.
+        layout: where its shards lie; the runner must lie there (:func:`~hackmatrix.purejaxrl.layout.place`).
     """
-    parts = make_parts(config, env)
+    parts = make_parts(config, env, layout.num_devices)
     capacity, width = config.log_interval, packed_width(env)
 
     def chunk(runner: Runner, n: jax.Array) -> tuple[Runner, jax.Array]:
@@ -37,7 +45,7 @@ def make_train_chunk(config: TrainConfig, env: Environment) -> Chunk:
         _, runner, figures = jax.lax.while_loop(lambda carry: carry[0] < n, one_update, start)
         return runner, figures
 
-    return jax.jit(chunk, donate_argnums=0)
+    return jax.jit(on_devices(chunk, layout), donate_argnums=0)
 
 
 def chunk_length(config: TrainConfig, finished: int) -> int:

@@ -1,6 +1,7 @@
 """What must be equal for equal bits.
 
-The same program gives the same bits on the same platform. Each entry here was seen to change them, or can.
+The same program gives the same bits on the same platform. Each entry here was seen to change them, or can,
+but for the numbers of devices and processes, which are told and change nothing.
 """
 
 import os
@@ -12,6 +13,7 @@ import jax
 import jaxlib.version
 import optax
 
+_NOT_IN_BITS = ("device_count", "process_count")  # shards are added in one order, wherever they lie
 _VECTOR_FLAGS = ("amx", "asimd", "avx", "f16c", "fma", "neon", "sse4", "sve")
 
 
@@ -59,5 +61,5 @@ def differences(then: dict[str, str | int], now: dict[str, str | int]) -> dict[s
     return {
         name: (then.get(name), now.get(name))
         for name in (*now, *(then.keys() - now.keys()))
-        if then.get(name) != now.get(name)
+        if name not in _NOT_IN_BITS and then.get(name) != now.get(name)
     }

@@ -44,6 +44,7 @@ class Parts(NamedTuple):
     network: nn.Module
     optimizer: optax.GradientTransformation
     time_limit: int | None  # env steps
+    num_devices: int = 1  # that the shards lie on; above 1 an update runs inside ``shard_map``
 
     def forward(self, params: Any, observation: Any) -> tuple[jax.Array, jax.Array]:
         """Return logits (n, act) and values (n,) of observations (n, ...)."""
@@ -52,7 +53,7 @@ class Parts(NamedTuple):
         return logits, value
 
 
-def make_parts(config: TrainConfig, env: Environment) -> Parts:
+def make_parts(config: TrainConfig, env: Environment, num_devices: int = 1) -> Parts:
     """Build network and optimizer of ``config`` for ``env``."""
     network = ActorCritic(env.num_actions, config.hidden_dim, config.num_layers)
     optimizer = optax.chain(
@@ -60,7 +61,7 @@ def make_parts(config: TrainConfig, env: Environment) -> Parts:
         optax.scale_by_adam(eps=ADAM_EPS),  # the rate is applied in the update, where it is also logged
     )
     limit = env.max_episode_steps if config.max_episode_steps is None else config.max_episode_steps
-    return Parts(config, env, network, optimizer, limit)
+    return Parts(config, env, network, optimizer, limit, num_devices)
 
 
 def init_runner(config: TrainConfig, env: Environment) -> Runner:

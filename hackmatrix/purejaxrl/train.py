@@ -13,6 +13,7 @@ from hackmatrix.purejaxrl.catalogue import make_environment
 from hackmatrix.purejaxrl.chunk import Chunk, chunk_length, make_train_chunk
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.purejaxrl.environments import Environment
+from hackmatrix.purejaxrl.layout import Layout, choose_layout, place
 from hackmatrix.purejaxrl.metrics import Column, mean_return, summarise, with_progress
 from hackmatrix.purejaxrl.runner import Runner, init_runner
 from hackmatrix.purejaxrl.saving import SaveOptions, Saver
@@ -60,6 +61,7 @@ def train(
     *,
     env: Environment | None = None,
     start: Runner | None = None,
+    layout: Layout | None = None,
     stop: Callable[[], bool] = lambda: False,
     on_compiled: Callable[[float], None] = lambda _: None,
     on_chunk: Callable[[ChunkReport], None] = lambda _: None,
@@ -77,12 +79,13 @@ def train(
         trackers: one for each agent of the program, which is one.
         env: the config's own where none is given.
         start: the state to go on from, used up by training; None: from the seed.
+        layout: the devices to train on; None: all that divide the shards.
         stop: asked before and after each chunk; true ends training after what was dispatched, of which the
             first is saved at once.
         on_compiled: called once with the seconds that tracing and compiling took.
         on_chunk: called after each chunk's rows are logged, before its checkpoint is handed over.
         saving: when to save; a final checkpoint is always made, unless the tracker keeps no files.
-        chunk: a program made before by :func:`make_train_chunk` from an equal config.
+        chunk: a program made before by :func:`make_train_chunk` from an equal config and layout.
         clock: seconds, rising.
 
     Raises:
@@ -91,8 +94,9 @@ def train(
     if len(trackers) != 1:
         raise ValueError(f"one tracker per agent, and there is one agent; got {len(trackers)}")
     env = make_environment(config.env) if env is None else env
-    chunk = make_train_chunk(config, env) if chunk is None else chunk
-    runner = init_runner(config, env) if start is None else start
+    layout = choose_layout(config) if layout is None else layout
+    chunk = make_train_chunk(config, env, layout) if chunk is None else chunk
+    runner = place(init_runner(config, env) if start is None else start, layout)
     finished = int(runner.update)
     saver = Saver(config, trackers[0], _said(config, saving), started_at=finished)
     log = _ChunkLog(config, env, trackers, on_chunk=on_chunk, clock=clock)

@@ -9,6 +9,7 @@ import numpy as np
 from hackmatrix.purejaxrl.config import TrainConfig
 
 SMALL: dict[str, Any] = {
+    "env": "gymnax:CartPole-v1",
     "num_envs": 8,
     "num_steps": 8,
     "total_timesteps": 64 * 10,

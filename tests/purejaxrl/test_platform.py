@@ -25,7 +25,7 @@ def test_threads_are_those_that_xla_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 def test_differences_name_what_changed() -> None:
     facts = platform.platform_facts()
     assert platform.differences(facts, dict(facts)) == {}
-    other = {**facts, "cpu_threads": 96, "gone": "x"}
+    other = {**facts, "cpu_threads": 96, "gone": "x", "device_count": 8, "process_count": 4}
     assert platform.differences(other, facts) == {
         "cpu_threads": (96, facts["cpu_threads"]),
         "gone": ("x", None),
