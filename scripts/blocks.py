@@ -74,6 +74,14 @@ class Switched(NullTracker):
         self.to.log_series(columns, steps=steps, present=present, tags=tags)
         self._note(began, processor)
 
+    def log_histogram(
+        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
+    ) -> None:
+        """Pass a histogram on."""
+        processor, began = time.thread_time(), time.perf_counter()
+        self.to.log_histogram(tag, values, step=step, bins=bins, edges=edges)
+        self._note(began, processor)
+
     def _note(self, began: float, processor: float) -> None:
         wall = time.perf_counter() - began
         number, total, used = self.calls

@@ -40,6 +40,12 @@ class Slowed(NullTracker):
         self._to.log_series(columns, steps=steps, present=present, tags=tags)
         self._hold()
 
+    def log_histogram(
+        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
+    ) -> None:
+        """Pass a histogram on; the row of its chunk was held already."""
+        self._to.log_histogram(tag, values, step=step, bins=bins, edges=edges)
+
     def flush(self, timeout: float = 30.0) -> bool:
         """As what the rows are passed on to."""
         return self._to.flush(timeout)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.purejaxrl.environments import Environment
 from hackmatrix.purejaxrl.losses import LossSums
-from hackmatrix.purejaxrl.rollout import Tally
+from hackmatrix.purejaxrl.rollout import PROBABILITY_BINS, Tally
 
 VOLATILE_TAGS = ("train/steps_per_second",)  # tell the time, so differ between equal runs
 Float64s = NDArray[np.float64]
@@ -78,6 +78,13 @@ def mean_return(env: Environment, packed: NDArray[np.float32]) -> float | None:
     tally = unpack(env, packed.astype(np.float64)).tally
     episodes = float(np.sum(tally.episodes))
     return float(np.sum(tally.episode_return)) / episodes if episodes else None
+
+
+def probability_counts(env: Environment, packed: NDArray[np.float32]) -> Float64s:
+    """Return how many actions of a chunk, (update, column), were drawn with a probability in each bin, (bin,)."""
+    tally = unpack(env, packed.astype(np.float64)).tally
+    counts: Float64s = np.stack(tally.probabilities).sum(axis=1)
+    return counts
 
 
 def with_progress(
@@ -166,6 +173,13 @@ def _pooled_squares(counts: Float64s, means: Float64s, squares: Float64s) -> Flo
 def _template(env: Environment) -> Figures:
     """Return figures with as many leaves as those of ``env``."""
     none: Any = 0.0
-    tally = Tally(none, none, none, none, tuple(none for _ in env.log_columns))
+    tally = Tally(
+        none,
+        none,
+        none,
+        none,
+        tuple(none for _ in env.log_columns),
+        tuple(none for _ in range(PROBABILITY_BINS)),
+    )
     losses = LossSums(*[none] * len(LossSums._fields))
     return Figures(tally, losses, none, none, (none, none, none), (none, none, none))

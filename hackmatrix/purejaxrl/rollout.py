@@ -10,6 +10,8 @@ from hackmatrix.purejaxrl.advantages import gae
 from hackmatrix.purejaxrl.environments import LogColumn, Step
 from hackmatrix.purejaxrl.runner import Episodes, Parts
 
+PROBABILITY_BINS = 20
+
 
 class Batch(NamedTuple):
     """What the loss reads. Leaves are (t, n, ...) after the rollout, (row, ...) when flattened."""
@@ -31,6 +33,7 @@ class Tally(NamedTuple):
     episode_return: jax.Array  # of ended ones
     episode_length: jax.Array  # of ended ones
     columns: tuple[jax.Array, ...]  # what the environment wants logged
+    probabilities: tuple[jax.Array, ...] = ()  # how many drawn actions had one in each bin; once an update
 
 
 class _Moment(NamedTuple):
@@ -66,7 +69,8 @@ def collect(parts: Parts, params: Any, key: jax.Array, episodes: Episodes) -> tu
     episodes, (moments, tallies) = jax.lax.scan(one_step, episodes, keys)
     last_value = parts.forward(params, episodes.observation)[1]
     batch = _judge(parts, moments, last_value)
-    return episodes, jax.tree.map(_merge_time_and_env, batch), _over_time(parts.env.log_columns, tallies)
+    tally = _over_time(parts.env.log_columns, tallies)._replace(probabilities=_counted(moments.log_prob))
+    return episodes, jax.tree.map(_merge_time_and_env, batch), tally
 
 
 def _step(parts: Parts, params: Any, key: jax.Array, now: Episodes) -> tuple[Episodes, tuple[_Moment, Tally]]:
@@ -157,6 +161,12 @@ def _judge(parts: Parts, moments: _Moment, last_value: jax.Array) -> Batch:
         advantage=advantage,
         target=advantage + moments.value,
     )
+
+
+def _counted(log_prob: jax.Array) -> tuple[jax.Array, ...]:
+    """How many probabilities lie in each of ``PROBABILITY_BINS`` equal parts of [0, 1], () float32 each."""
+    place = jnp.minimum(jnp.exp(log_prob) * PROBABILITY_BINS, PROBABILITY_BINS - 1).astype(jnp.int32)
+    return tuple(jnp.sum(place == index, dtype=jnp.float32) for index in range(PROBABILITY_BINS))
 
 
 def _merge_time_and_env(x: jax.Array) -> jax.Array:

@@ -14,7 +14,8 @@ from hackmatrix.purejaxrl.chunk import Chunk, chunk_length, make_train_chunk
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.purejaxrl.environments import Environment
 from hackmatrix.purejaxrl.layout import Layout, choose_layout, place
-from hackmatrix.purejaxrl.metrics import Column, mean_return, summarise, with_progress
+from hackmatrix.purejaxrl.metrics import Column, mean_return, probability_counts, summarise, with_progress
+from hackmatrix.purejaxrl.rollout import PROBABILITY_BINS
 from hackmatrix.purejaxrl.runner import Runner, init_runner
 from hackmatrix.purejaxrl.saving import SaveOptions, Saver
 from hackmatrix.tracking import Tracker
@@ -22,6 +23,8 @@ from hackmatrix.tracking import Tracker
 __all__ = ["ChunkReport", "TrainResult", "make_train_chunk", "train"]
 
 logger = logging.getLogger("hackmatrix.purejaxrl")
+
+_PROBABILITY_EDGES = np.linspace(0.0, 1.0, PROBABILITY_BINS + 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,9 +159,11 @@ class _ChunkLog:
         seconds, self.ready_at = now - self.ready_at, now
         columns = summarise(self._config, self._env, packed)
         columns = with_progress(self._config, columns, flight.first, flight.length, seconds)
+        update = flight.first + flight.length
+        counts = probability_counts(self._env, packed)
         for tracker in self._trackers:
             log_rows(tracker, columns)
-        update = flight.first + flight.length
+            tracker.log_histogram("train/action_probability", counts, step=update, edges=_PROBABILITY_EDGES)
         self.row, self.mean_return = row_of(columns, -1), mean_return(self._env, packed)
         self._on_chunk(
             ChunkReport(

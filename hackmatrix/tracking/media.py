@@ -40,6 +40,38 @@ def histogram_record(tag: str, values: Any, step: int, bins: int) -> Callable[[]
     return count
 
 
+def counted_record(tag: str, counts: Any, edges: Any, step: int) -> Callable[[], MediaRecord]:
+    """A distribution that was counted elsewhere: (n,) counts between (n+1,) rising edges."""
+    now = time.time()
+    kept, marks = _kept(counts, f"histogram {tag!r}"), _kept(edges, f"edges of histogram {tag!r}")
+    if len(kept.shape) != 1 or tuple(marks.shape) != (kept.shape[0] + 1,):
+        raise MetricValueError(
+            f"histogram {tag!r} has counts of shape {tuple(kept.shape)} and edges of shape "
+            f"{tuple(marks.shape)}, expected (n,) and (n+1,)"
+        )
+
+    def record() -> MediaRecord:
+        import numpy as np
+
+        numbers, at = np.asarray(kept, dtype=np.float64), np.asarray(marks, dtype=np.float64)
+        if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
+            raise ValueError("edges have to be finite and to rise")
+        if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
+            raise ValueError("counts have to be finite and not negative")
+        middles, (held,) = (at[:-1] + at[1:]) / 2, np.nonzero(numbers)
+        data = {
+            "counts": np.rint(numbers).astype(np.int64).tolist(),
+            "edges": at.tolist(),
+            "min": float(at[held[0]]) if len(held) else 0.0,
+            "max": float(at[held[-1] + 1]) if len(held) else 0.0,
+            "sum": float((numbers * middles).sum()),
+            "sum_squares": float((numbers * np.square(middles)).sum()),
+        }
+        return MediaRecord(kind="histogram", tag=tag, step=step, timestamp=now, data=data)
+
+    return record
+
+
 def _kept(values: Any, what: str) -> Any:
     """An array as it is now; the caller may change his."""
     if not hasattr(values, "shape"):

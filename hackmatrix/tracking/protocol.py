@@ -233,8 +233,15 @@ class Tracker(Protocol):
             FileNotFoundError: ``path`` is not there.
         """
 
-    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
-        """Add the distribution of an array's values (any shape, finite ones counted) at a step."""
+    def log_histogram(
+        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
+    ) -> None:
+        """Add the distribution of an array's values (any shape, finite ones counted) at a step.
+
+        Args:
+            edges: (n+1,) rising; ``values`` are then counts (n,) that somebody made already, e.g. on a device.
+                Mean and deviation are those of counts in the middle of their bins.
+        """
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:
         """Add a text at a step."""

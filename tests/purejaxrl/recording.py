@@ -16,6 +16,7 @@ class RecordingTracker:
         self.run = RunInfo(id="0", name="recorded-1", uid="0", project="tests", folder=folder)
         self.rows: list[tuple[int, dict[str, Any]]] = []
         self.artifacts: list[dict[str, Any]] = []
+        self.histograms: list[tuple[int, str, list[float]]] = []
         self.packed_calls = 0
         self.refused = 0
         self._refuse = refuse
@@ -40,6 +41,11 @@ class RecordingTracker:
             self.rows.append(
                 (step, {tag: float(columns[row, i]) for i, tag in enumerate(tags) if there[tag]})
             )
+
+    def log_histogram(self, tag: str, values: Any, *, step: int, edges: Any) -> None:
+        assert self.rows[-1][0] == step, "beside the newest row"
+        assert len(values) + 1 == len(edges)
+        self.histograms.append((step, tag, values.tolist()))
 
     def log_artifact(self, path: str | Path, **said: Any) -> None:
         if self.refused < self._refuse:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hackmatrix.purejaxrl import metrics
+from hackmatrix.purejaxrl import metrics, rollout
 from hackmatrix.purejaxrl.environments import Environment
 from hackmatrix.purejaxrl.losses import LossSums
-from hackmatrix.purejaxrl.rollout import Tally
+from hackmatrix.purejaxrl.rollout import PROBABILITY_BINS, Tally
 from tests.purejaxrl.spies import Clock
 from tests.purejaxrl.states import small
 
@@ -26,7 +26,8 @@ def made_up(seed: int = 0) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarra
     for u in range(UPDATES):
         ended = float([0, 3, 0, 1, 0, 2][u])
         columns = (np.float64(u), np.float64(2 * u), ended * 5, np.float64(3 * u))
-        tally = Tally(64.0 * u, ended, ended * 10.0 * u, ended * u, columns)
+        drawn = tuple(float(u * each) for each in range(PROBABILITY_BINS))
+        tally = Tally(64.0 * u, ended, ended * 10.0 * u, ended * u, columns, drawn)
         losses = LossSums(*(128.0 * u * k for k in range(1, 7)))
         spreads = [(64.0, x.mean(), np.square(x - x.mean()).sum()) for x in (targets[u], errors[u])]
         figures = metrics.Figures(tally, losses, 4.0 * u, 0.1 * u, *spreads)
@@ -46,6 +47,13 @@ def test_the_tags_are_those_that_are_promised() -> None:
     }
 
 
+def test_each_probability_is_counted_in_its_bin() -> None:
+    probabilities = np.array([[0.0, 0.049, 0.051], [0.5, 0.999, 1.0]])
+    with np.errstate(divide="ignore"):
+        counts = rollout._counted(np.log(probabilities).astype(np.float32))
+    assert {index: int(count) for index, count in enumerate(counts) if count} == {0: 2, 1: 1, 10: 1, 19: 2}
+
+
 def test_packing_is_undone() -> None:
     packed, *_ = made_up()
     assert packed.shape == (UPDATES, metrics.packed_width(ENV))
@@ -53,6 +61,12 @@ def test_packing_is_undone() -> None:
     assert figures.tally.episodes.tolist() == [0, 3, 0, 1, 0, 2]
     assert figures.losses.clip_frac.tolist() == [128.0 * 6 * u for u in range(UPDATES)]
     assert figures.target[0].tolist() == [64.0] * UPDATES
+
+
+def test_counts_of_probabilities_are_those_of_all_updates() -> None:
+    packed, *_ = made_up()
+    counts = metrics.probability_counts(ENV, packed)
+    assert counts.tolist() == [each * sum(range(UPDATES)) for each in range(PROBABILITY_BINS)]
 
 
 def test_one_row_for_the_chunk() -> None:
@@ -116,4 +130,4 @@ def test_the_mean_return_of_a_chunk() -> None:
 def test_a_config_has_no_field_that_rows_forget() -> None:
     """A new metric column must be packed and summarised: as many leaves as names."""
     assert len(dataclasses.fields(metrics.TrainConfig)) > 0
-    assert metrics.packed_width(ENV) == 4 + 4 + 6 + 2 + 3 + 3
+    assert metrics.packed_width(ENV) == 4 + 4 + PROBABILITY_BINS + 6 + 2 + 3 + 3

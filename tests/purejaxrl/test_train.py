@@ -65,6 +65,14 @@ def test_a_row_per_chunk_at_its_end_and_a_shorter_last_one() -> None:
     assert int(result.runner.update) == 10
 
 
+def test_each_chunk_has_a_histogram_of_the_probabilities_of_its_actions() -> None:
+    tracker, _ = undisturbed()
+    assert [(step, tag) for step, tag, _ in tracker.histograms] == [
+        (step, "train/action_probability") for step in (4, 8, 10)
+    ]
+    assert [sum(counts) for *_, counts in tracker.histograms] == [4 * 64, 4 * 64, 2 * 64]
+
+
 def test_episodes_span_chunks_and_absent_means_stay_absent() -> None:
     """Episodes of 20 steps end in updates 3, 5, 8 and 10: 1 + ... + 20 = 210."""
     tracker, _ = undisturbed()

@@ -175,3 +175,37 @@ def test_wandb_shows_a_histogram_and_a_text_in_the_row_of_their_step(
     assert row["loss"] == 1.0
     assert row["h"]["values"] == [1, 1, 1, 2]
     assert row["t"]["_type"].startswith("html") or "path" in row["t"]
+
+
+def test_counts_made_elsewhere_are_a_histogram_too(tmp_path: Path) -> None:
+    counts, edges = np.array([1.0, 0.0, 3.0]), np.array([0.0, 1.0, 2.0, 4.0])
+    with open_tracker("jsonl", name="run", root=tmp_path) as tracker:
+        tracker.log_histogram("h", counts, step=0, edges=edges)
+        counts[:] = 7
+        tracker.log_histogram("h", np.zeros(1), step=1, edges=[0.0, 1.0])
+    first, empty = (record["data"] for record in read_run(tmp_path / "run").records())
+    assert first == {
+        "counts": [1, 0, 3], "edges": [0.0, 1.0, 2.0, 4.0], "min": 0.0, "max": 4.0, "sum": 9.5, "sum_squares": 27.25,
+    }  # fmt: skip
+    assert (empty["counts"], empty["sum"]) == ([0], 0.0)
+
+
+@pytest.mark.parametrize("counts", [np.ones(3), np.ones((2, 2)), np.array(1.0)])
+def test_counts_that_do_not_fit_their_edges_are_refused(tmp_path: Path, counts: "np.ndarray") -> None:
+    with (
+        open_tracker("jsonl", name="run", root=tmp_path) as tracker,
+        pytest.raises(MetricValueError, match=r"expected \(n,\) and \(n\+1,\)"),
+    ):
+        tracker.log_histogram("h", counts, step=0, edges=np.array([0.0, 1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("counts", "edges"), [([1.0], [1.0, 1.0]), ([-1.0], [0.0, 1.0]), ([np.nan], [0.0, 1.0])]
+)
+def test_counts_that_are_none_are_told_and_left_out(
+    tmp_path: Path, counts: list[float], edges: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_tracker("jsonl", name="run", root=tmp_path) as tracker:
+        tracker.log_histogram("h", counts, step=0, edges=edges)
+    assert read_run(tmp_path / "run").records() == []
+    assert "have to be finite" in caplog.text
