@@ -50,7 +50,7 @@ class NullTracker:
         series = Series(columns, steps, present, tags)
         self._steps.check_tags(series.tags)
         if series.steps:
-            self._steps.admit(series.steps[0], series.steps[-1], series.tags)
+            self._steps.admit_series(series.steps, series.tags_at(0), series.tags_at(-1))
 
     def log_aside(self, metrics: dict[str, Number]) -> bool:
         """Nothing is kept, and nothing has to wait."""
@@ -94,11 +94,9 @@ class NullTracker:
         check_tag(tag)
         self._steps.check_step(whole_number(step))
 
-    def log_histogram(
-        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
-    ) -> None:
+    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
         """Check a histogram's place."""
-        del values, bins, edges
+        del values, bins
         self._check_medium(tag, step)
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:

@@ -1,7 +1,7 @@
 """Which steps and tags may still be said: never a smaller step, never a tag twice in one."""
 
 import operator
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from hackmatrix.tracking.errors import StepOrderError
@@ -80,6 +80,18 @@ class StepOrder:
             )
         self._tags = tags if last > self.newest else {*self._tags, *tags}
         self.newest = last
+
+    def admit_series(
+        self, steps: Sequence[int], first_tags: Collection[str], last_tags: Collection[str]
+    ) -> None:
+        """Take note of ascending steps, with the tags of the first row and of the last.
+
+        Raises:
+            StepOrderError: as ``admit``.
+        """
+        self.admit(steps[0], steps[0], first_tags)
+        if len(steps) > 1:
+            self.admit(steps[-1], steps[-1], last_tags)
 
     def check_step(self, step: int) -> None:
         """Refuse a step that is over.

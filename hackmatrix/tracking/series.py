@@ -58,6 +58,10 @@ class Series:
                     else f"present names {tag!r}, which is no column; columns are {_short(self.tags)}"
                 )
 
+    def tags_at(self, index: int) -> list[str]:
+        """The tags that the row of that index has."""
+        return [tag for tag in self.tags if tag not in self._present or self._present[tag][index]]
+
     def is_ready(self) -> bool:
         """Whether no value is still being computed."""
         return all(is_ready(value) for value in self._values)

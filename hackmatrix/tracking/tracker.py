@@ -19,7 +19,7 @@ from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
 from hackmatrix.tracking.lines import as_line, encode_objects
 from hackmatrix.tracking.lock import RunLock
-from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
+from hackmatrix.tracking.media import histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_name, check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, HasNative, Number, RunInfo, Scalar, Status
@@ -119,7 +119,7 @@ class JournalTracker:
             return
         with self._order:
             self._check_open()
-            self._steps.admit(series.steps[0], series.steps[-1], series.tags)
+            self._steps.admit_series(series.steps, series.tags_at(0), series.tags_at(-1))
             self._writer.put((series, time.time(), time.monotonic() - self._began), rows=len(series.steps))
 
     def log_aside(self, metrics: dict[str, Number]) -> bool:
@@ -198,15 +198,9 @@ class JournalTracker:
                 self._writer.put(lambda: line)
             self._artifacts.prune(name, keep)
 
-    def log_histogram(
-        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
-    ) -> None:
+    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
         """Add a distribution; see ``Tracker.log_histogram``."""
-        if edges is None:
-            record = histogram_record(tag, values, whole_number(step), bins)
-        else:
-            record = counted_record(tag, values, edges, whole_number(step))
-        self._put_medium(tag, step, record)
+        self._put_medium(tag, step, histogram_record(tag, values, whole_number(step), bins))
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:
         """Add a text; see ``Tracker.log_text``."""

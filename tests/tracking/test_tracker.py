@@ -75,6 +75,15 @@ def test_a_series_is_many_rows(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_tag_that_was_absent_from_the_newest_row_may_still_be_said(tmp_path: Path) -> None:
+    with opened(tmp_path) as tracker:
+        tracker.log_series({"a": [1, 2], "b": [1, 2]}, steps=[0, 1], present={"b": [True, False]})
+        tracker.log_series({"b": [3, 4]}, steps=[1, 2])
+        with pytest.raises(StepOrderError, match="'b'"):
+            tracker.log({"b": 5}, step=2)
+    assert rows(tmp_path) == [(0, {"a": 1, "b": 1}), (1, {"a": 2, "b": 3}), (2, {"b": 4})]
+
+
 def test_a_packed_array_of_numpy_is_many_rows_and_keeps_bits(tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy", reason="needs NumPy's arrays")
     packed = numpy.array([[0.1, numpy.nan], [1 / 3, 2.0]], dtype=numpy.float32)
