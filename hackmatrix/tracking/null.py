@@ -94,9 +94,11 @@ class NullTracker:
         check_tag(tag)
         self._steps.check_step(whole_number(step))
 
-    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
+    def log_histogram(
+        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
+    ) -> None:
         """Check a histogram's place."""
-        del values, bins
+        del values, bins, edges
         self._check_medium(tag, step)
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:

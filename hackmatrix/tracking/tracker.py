@@ -19,7 +19,7 @@ from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
 from hackmatrix.tracking.lines import as_line, encode_objects
 from hackmatrix.tracking.lock import RunLock
-from hackmatrix.tracking.media import histogram_record, image_record, text_record
+from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_name, check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, HasNative, Number, RunInfo, Scalar, Status
@@ -198,9 +198,15 @@ class JournalTracker:
                 self._writer.put(lambda: line)
             self._artifacts.prune(name, keep)
 
-    def log_histogram(self, tag: str, values: Scalar, *, step: int, bins: int = 64) -> None:
+    def log_histogram(
+        self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
+    ) -> None:
         """Add a distribution; see ``Tracker.log_histogram``."""
-        self._put_medium(tag, step, histogram_record(tag, values, whole_number(step), bins))
+        if edges is None:
+            record = histogram_record(tag, values, whole_number(step), bins)
+        else:
+            record = counted_record(tag, values, edges, whole_number(step))
+        self._put_medium(tag, step, record)
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:
         """Add a text; see ``Tracker.log_text``."""
