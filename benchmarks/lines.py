@@ -12,6 +12,9 @@ sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 from overhead import Interval, median_interval
 
 Better = Literal["less", "more"]
+PACKAGES = (
+    "hackmatrix", "jax", "jaxlib", "numpy", "msgspec", "tensorboardX", "wandb", "trackio", "clu", "gymnax",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,11 @@ def shown(values: Sequence[float], unit: str = "") -> str:
 def said(each: Interval, unit: str = "") -> str:
     """An interval of any unit."""
     space = " " if unit and unit not in "x%" else ""
-    return f"{each.center:.3g}{space}{unit} [{each.low:.3g}, {each.high:.3g}]"
+    return f"{_number(each.center)}{space}{unit} [{_number(each.low)}, {_number(each.high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def held_against(values: Sequence[float], target: float, better: Better = "less") -> bool | None:

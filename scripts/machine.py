@@ -35,7 +35,8 @@ def usable_cores() -> int:
 
 def described(facts: dict[str, str | int | float]) -> str:
     """The same as one line."""
-    versions = ", ".join(f"{name} {facts[name]}" for name in ("python", *PACKAGES) if name in facts)
+    about = ("processor", "cores", "system", "load")
+    versions = ", ".join(f"{name} {fact}" for name, fact in facts.items() if name not in about)
     load = f", load {facts['load']}" if "load" in facts else ""
     return f"{facts['processor']}, {facts['cores']} cores{load}; {facts['system']}; {versions}"
 

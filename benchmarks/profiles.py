@@ -1,0 +1,212 @@
+"""Where the time goes, as text: one file for each profile, with the command that made it on top.
+
+python benchmarks/profiles.py             all of them, into benchmarks/profiles/
+python benchmarks/profiles.py call line   some of them
+"""
+
+import argparse
+import cProfile
+import dataclasses
+import io
+import math
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import lines
+from hand_off import device_rows, host_rows
+from machine import described, machine_facts
+from trainer import Logged, large
+
+from hackmatrix.purejaxrl import init_runner, make_environment, make_train_chunk
+from hackmatrix.purejaxrl.shuffle import permutation
+from hackmatrix.tracking import open_tracker
+from hackmatrix.tracking.lines import as_line, encode_lines, encode_objects
+from hackmatrix.tracking.ordering import StepOrder
+from hackmatrix.tracking.values import copy_metrics
+
+HERE = Path(__file__).parent
+FLOATS = frozenset((float,))
+
+
+def least_us(action: Callable[[int], Any], count: int = 5000, rounds: int = 15) -> float:
+    """Microseconds of a call, of the best round, the loop's own time taken off."""
+
+    def best(action: Callable[[int], Any]) -> float:
+        took = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            for step in range(count):
+                action(step)
+            took.append(time.perf_counter() - began)
+        return 1e6 * min(took) / count
+
+    return best(action) - best(lambda _: None)
+
+
+def call() -> str:
+    """The parts of a call of `log` in a burst, each measured alone; a part includes being called."""
+    text = ["microseconds, least of 15 rounds", ""]
+    for kind, row in (
+        ("8 floats", host_rows(8, 1)[0]),
+        ("30 floats", host_rows(30, 1)[0]),
+        ("8 device scalars", device_rows(1)[0]),
+    ):
+        steps, lock = StepOrder(None), threading.Lock()
+
+        def locked(_: int, lock: Any = lock) -> None:
+            with lock:
+                pass
+
+        parts: dict[str, Callable[[int], Any]] = {
+            "copy and check the values (copy_metrics)": lambda _, row=row: copy_metrics(row),
+            "  of it: are all of them floats": lambda _, row=row: FLOATS.issuperset(map(type, row.values())),
+            "check tags and step (admit_row)": lambda _, row=row, steps=steps: steps.admit_row(
+                steps.newest + 1, row
+            ),
+            "take the lock of the order": locked,
+            "two clocks": lambda _: (time.time(), time.monotonic()),
+            "make it a line (dict copied before)": lambda step, row=dict(row): as_line(row, step, 1.0, 2.0),
+        }
+        text.append(kind)
+        text += [f"  {least_us(part):6.3f}  {name}" for name, part in parts.items()]
+        with tempfile.TemporaryDirectory() as folder, open_tracker("jsonl", root=folder) as tracker:
+            took, first = [], 0
+            for _ in range(15):
+                began = time.perf_counter()
+                for step in range(first, first + 2000):
+                    tracker.log(row, step=step)
+                took.append(1e6 * (time.perf_counter() - began) / 2000)
+                first += 2000
+                tracker.flush()
+        text.append(f"  {min(took):6.3f}  the whole call, with the loop")
+    return "\n".join(text)
+
+
+def line() -> str:
+    """The parts of the writer thread's work for a row, in batches of 1024."""
+    text = ["microseconds a row, least of 15 rounds", ""]
+    for width in (8, 30):
+        rows = [as_line(dict(row), step, time.time(), 1.5) for step, row in enumerate(host_rows(width, 1024))]
+        data = encode_lines(rows)
+        with tempfile.TemporaryFile() as file:
+            descriptor = file.fileno()
+            parts: dict[str, Callable[[int], Any]] = {
+                "encode and note what is not finite (encode_lines)": lambda _, rows=rows: encode_lines(rows),
+                "  of it: msgspec": lambda _, rows=rows: encode_objects(rows),
+                "  of it: is the sum finite": lambda _, rows=rows: [
+                    math.isfinite(sum(row.values())) for row in rows
+                ],
+                "write, into new pages": lambda _, data=data, to=descriptor: os.write(to, data),
+            }
+            text.append(f"{width} floats, {len(data) / 1024:.0f} bytes a row")
+            text += [f"  {least_us(part, 10) / 1024:6.3f}  {name}" for name, part in parts.items()]
+    return "\n".join(text)
+
+
+def importing() -> str:
+    """What `import hackmatrix.tracking` imports; the most expensive modules, with theirs."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "import hackmatrix.tracking"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = done.stderr.splitlines()
+    slowest = sorted(found[1:], key=lambda line: -int(line.split("|")[1]))[:30]
+    return "\n".join([found[0], *slowest])
+
+
+def opening() -> str:
+    """`open_tracker` of a new run, 60 times."""
+    profile = cProfile.Profile()
+    with tempfile.TemporaryDirectory() as folder:
+        open_tracker("jsonl", root=folder, name="first").finish()
+        for number in range(60):
+            profile.enable()
+            tracker = open_tracker("jsonl", root=folder, name=f"run-{number}", config={"lr": 0.1})
+            profile.disable()
+            tracker.finish()
+    return top(profile, 25)
+
+
+def loop() -> str:
+    """The Python side of chunks of 10 updates of 256 x 128, logged; `asarray` is waiting for the device."""
+    with tempfile.TemporaryDirectory() as folder:
+        train = Logged(large(), Path(folder))
+        train()
+        profile = cProfile.Profile()
+        profile.runcall(lambda: [train() for _ in range(2)])
+        train.finish()
+    return top(profile, 25)
+
+
+def update() -> str:
+    """The parts of an update of 256 x 128, by leaving work out; milliseconds, least of 5 rounds of 10 updates."""
+
+    def each(**changes: Any) -> float:
+        config = dataclasses.replace(large(), **changes)
+        env = make_environment(config.env)
+        chunk, runner, took = make_train_chunk(config, env), init_runner(config, env), []
+        for _ in range(6):
+            began = time.perf_counter()
+            runner, packed = chunk(runner, 10)
+            jax.block_until_ready((runner, packed))
+            took.append(time.perf_counter() - began)
+        return 1e3 * min(took[1:]) / 10
+
+    whole, one_epoch = each(), each(update_epochs=1)
+    epoch = (whole - one_epoch) / 3
+    rows = 256 * 128
+    shuffled = jax.jit(lambda key: permutation(key, rows))
+    jax.block_until_ready(shuffled(jax.random.key(0)))
+    shuffle = least_us(lambda step: jax.block_until_ready(shuffled(jax.random.key(step))), 20, 5) / 1e3
+    parts = {
+        "the whole update": whole,
+        "an epoch of 4 minibatches (of 4 epochs)": epoch,
+        "a shuffle, alone (in each epoch)": shuffle,
+        "the rest: rollout, environment, advantages": whole - 4 * epoch,
+    }
+    return "\n".join(f"{milliseconds:8.1f}  {name}" for name, milliseconds in parts.items())
+
+
+def top(profile: cProfile.Profile, count: int) -> str:
+    """The functions in which most time was spent, without paths."""
+    out = io.StringIO()
+    pstats.Stats(profile, stream=out).strip_dirs().sort_stats("tottime").print_stats(count)
+    return out.getvalue().strip()
+
+
+PROFILES: dict[str, Callable[[], str]] = {
+    "call": call,
+    "line": line,
+    "import": importing,
+    "open": opening,
+    "loop": loop,
+    "update": update,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the profiles."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=", ".join(PROFILES))
+    names = parser.parse_args(argv).names or list(PROFILES)
+    folder = HERE / "profiles"
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        found = PROFILES[name]()
+        head = f"{' '.join((PROFILES[name].__doc__ or '').split())}\n\n$ python benchmarks/profiles.py {name}"
+        conditions = described(machine_facts(lines.PACKAGES))
+        (folder / f"{name}.txt").write_text(f"{head}\n{conditions}\n\n{found}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
