@@ -49,7 +49,7 @@ def refuse_unused_options(options: Collection[str], in_use: Sequence[str]) -> No
         if name not in in_use:
             raise BackendOptionError(
                 f"options for the tracker {name!r}, which is not in use.{nearest(name, in_use)} "
-                f"In use: {', '.join(sorted(in_use))}."
+                f"In use: {', '.join(sorted(in_use))}. Add it to them, or leave its options out."
             )
 
 

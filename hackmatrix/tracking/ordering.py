@@ -21,9 +21,11 @@ def whole_number(step: Any) -> int:
             raise TypeError
         number = operator.index(step)
     except TypeError:
-        raise StepOrderError(f"step is {step!r}, expected an integer >= 0") from None
+        raise StepOrderError(
+            f"step is {step!r}, expected an integer >= 0, e.g. the number of finished updates"
+        ) from None
     if number < 0:
-        raise StepOrderError(f"step is {number}, expected an integer >= 0")
+        raise StepOrderError(f"step is {number}, expected an integer >= 0; count from 0")
     return number
 
 
@@ -110,7 +112,10 @@ class StepOrder:
             raise StepOrderError(
                 f"step {step} is sealed by the checkpoint of step {self.sealed}; log before you save"
             )
-        raise StepOrderError(f"step {step} is smaller than step {self.newest} before it; steps never fall")
+        raise StepOrderError(
+            f"step {step} is smaller than step {self.newest} before it; steps never fall: log "
+            f"{self.newest} or a larger one"
+        )
 
     def takes(self, tags: Collection[str]) -> bool:
         """Whether the newest step is open, and has none of these tags."""

@@ -147,5 +147,6 @@ def read_run(path_or_name: str | Path, root: str | Path = DEFAULT_ROOT) -> RunRe
         if identity is not None:
             return RunReader(folder, identity)
     raise RunNotFoundError(
-        f"{str(path_or_name)!r} is no run's folder, and no run of that name is in {str(run_root(root))!r}"
+        f"{str(path_or_name)!r} is no run's folder, and no run of that name is in {str(run_root(root))!r}; "
+        "give the folder that has its run.json, or the root that it lies in"
     )

@@ -35,7 +35,9 @@ class Entry(NamedTuple):
 
 
 _entries: dict[str, Entry] = {
-    "mirror": Entry("hackmatrix.tracking.backends.mirror:MirrorBackend", extra="mirror", packages=("fsspec",)),
+    "mirror": Entry(
+        "hackmatrix.tracking.backends.mirror:MirrorBackend", extra="mirror", packages=("fsspec",)
+    ),
     "tensorboard": Entry(
         "hackmatrix.tracking.backends.tensorboard:TensorBoardBackend",
         extra="tensorboard",
@@ -173,12 +175,14 @@ def _is_installed(package: str) -> bool:
 
 def _checked(name: str, backend: Any) -> type[Any]:
     if not isinstance(backend, type):
-        raise BackendSetupError(f"tracker {name!r} is {backend!r}, expected a class")
+        raise BackendSetupError(
+            f"tracker {name!r} is {backend!r}, expected a class with the methods of hackmatrix.tracking.Backend"
+        )
     missing = [method for method in _METHODS if not callable(getattr(backend, method, None))]
     if missing:
         raise BackendSetupError(
             f"tracker {name!r} is the class {_place(backend)}, which is no backend: "
-            f"it lacks {', '.join(missing)}"
+            f"it lacks {', '.join(missing)}; hackmatrix.tracking.Backend says what they do"
         )
     return backend
 

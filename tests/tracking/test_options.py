@@ -209,5 +209,6 @@ def test_options_for_a_tracker_that_is_not_in_use_are_refused():
     with pytest.raises(BackendOptionError) as caught:
         refuse_unused_options({"wand": {}}, ["wandb", "jsonl"])
     assert str(caught.value) == (
-        "options for the tracker 'wand', which is not in use. Did you mean 'wandb'? In use: jsonl, wandb."
+        "options for the tracker 'wand', which is not in use. Did you mean 'wandb'? In use: jsonl, wandb. "
+        "Add it to them, or leave its options out."
     )

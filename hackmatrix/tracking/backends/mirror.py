@@ -64,7 +64,10 @@ class MirrorBackend:
         with self._reachable():
             held = self._identity(run.name)
             if held is not None and held["uid"] != run.uid:
-                raise RunConflictError(f"the mirror {self._given!r} has another run called {run.name!r}")
+                raise RunConflictError(
+                    f"the mirror {self._given!r} has another run called {run.name!r}; choose another name, or go on "
+                    "with that one: resume=find_run(NAME, mirror=...)"
+                )
             self._files.makedirs(self._at(run.name, "checkpoints", "pieces"), exist_ok=True)
         return None
 
