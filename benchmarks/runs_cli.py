@@ -2,9 +2,10 @@
 
     python benchmarks/runs_cli.py [--runs 1000] [--rows 1000000] [--rounds 15]
 
-Each figure is the wall time of a whole process, from its start to its end, as a person meets it: the median,
-and the interval that holds it with 95% (bootstrap over rounds; commands take turns, so that other work on the
-machine falls on all of them). ``show --follow`` is asked for its processor time while nothing is logged.
+Each figure is the time of a whole process, from its start to its end: on the wall, as a person meets it, and of
+the processor, which other work on the machine does not stretch. The median, and the interval that holds it with
+95% (bootstrap over rounds; commands take turns, so that other work falls on all of them). ``show --follow`` is
+asked for its processor time while nothing is logged.
 """
 
 import argparse
@@ -60,9 +61,9 @@ def main() -> None:
             ],
             "show": [*COMMAND, "show", long],
         }
-        for name, seconds in measure(commands, args.rounds).items():
-            low, high = interval(seconds)
-            print(f"{name:36} {statistics.median(seconds):6.2f} s  [{low:.2f}, {high:.2f}]")
+        print(f"{'':36} {'wall, s':>20} {'processor, s':>20}")
+        for name, (wall, processor) in measure(commands, args.rounds).items():
+            print(f"{name:36} {shown(wall):>20} {shown(processor):>20}")
         print(idle(root))
 
 
@@ -87,22 +88,27 @@ def make_long(root: Path, rows: int) -> None:
             tracker.log_series(rng.random((len(steps), len(TAGS))), steps=steps, tags=TAGS)
 
 
-def measure(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each command, in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds + 1):
+def measure(commands: dict[str, list[str]], rounds: int) -> dict[str, tuple[list[float], list[float]]]:
+    """Wall and processor seconds of each command, in turns."""
+    seconds: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in commands}
+    for turn in range(rounds + 1):
         for name, words in commands.items():
             began = time.perf_counter()
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-            seconds[name].append(time.perf_counter() - began)
-    return {name: each[1:] for name, each in seconds.items()}  # the first round warms caches
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            assert process.returncode == 0, name
+            if turn:  # the first round warms caches
+                seconds[name][0].append(time.perf_counter() - began)
+                seconds[name][1].append(used.ru_utime + used.ru_stime)
+    return seconds
 
 
-def interval(seconds: list[float]) -> tuple[float, float]:
-    """The middle 95% of medians of resampled rounds."""
+def shown(seconds: list[float]) -> str:
+    """The median, and the middle 95% of medians of resampled rounds."""
     rng = random.Random(0)
     medians = sorted(statistics.median(rng.choices(seconds, k=len(seconds))) for _ in range(2000))
-    return medians[50], medians[1949]
+    return f"{statistics.median(seconds):.2f} [{medians[50]:.2f}, {medians[1949]:.2f}]"
 
 
 def idle(root: Path) -> str:

@@ -95,6 +95,7 @@ def test_what_is_no_name_is_refused(
 
 
 OTHERS = {
+    "a sample every zero seconds": (("--system-metrics", "0"), "--system-metrics"),
     "an option with a slip": (("--learning-rte", "0.1"), "--learning-rate"),
     "an option that is none": (("--zzz",), "--zzz"),
     "a word without an option": (("cartpole",), "cartpole"),

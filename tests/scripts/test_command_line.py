@@ -115,6 +115,19 @@ def test_wandb_offline_needs_no_account_and_keeps_a_run_to_sync(script: Script) 
     assert [row.step for row in rows_of(folder)] == [3, 6, 9, 10]
 
 
+def test_what_the_machine_did_and_where_the_numbers_come_from_are_kept(script: Script) -> None:
+    pytest.importorskip("psutil", reason="the package psutil is not installed")
+    script.run(*TOTAL, "--run-name", "watched", "--system-metrics", "0.1")
+    rows = rows_of(script.runs / "watched")
+    assert any("system/process_memory_mb" in row.metrics for row in rows)
+    records = read_run(script.runs / "watched").records()
+    (provenance,) = [record for record in records if record.get("name") == "provenance"]
+    assert (script.runs / "watched" / provenance["place"] / "packages.txt").exists()
+    histograms = [record for record in records if record["kind"] == "histogram"]
+    assert [record["_step"] for record in histograms] == [3, 6, 9, 10]
+    assert sum(histograms[0]["data"]["counts"]) == 3 * 8 * 32
+
+
 def test_null_keeps_nothing(script: Script) -> None:
     said = script.run(*TOTAL, "--tracker", "null")
     assert "update 10/10" in said

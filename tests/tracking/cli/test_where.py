@@ -1,7 +1,9 @@
 """The language of filters means what Python would mean, and is never executed."""
 
 import operator
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -131,3 +133,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_any_text_can_be_compared_with(text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
     assert parse_filter(f"name == '{quoted}'")({"name": text}.get)
+
+
+def test_every_filter_of_the_documentation_is_understood() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "runs.md").read_text(encoding="utf-8")
+    table = page.split("| to ask | write |")[1].split("\n\n")[0]
+    filters = re.findall(r"`([^`]+)`", table) + re.findall(r'--where "([^"]+)"', page)
+    assert len(filters) >= 9
+    for text in filters:
+        parse_filter(text)(RUN.get)
