@@ -16,7 +16,7 @@ from hackmatrix.purejaxrl.layout import Layout, choose_layout, place
 from hackmatrix.purejaxrl.metrics import VOLATILE_TAGS
 from hackmatrix.purejaxrl.platform import differences as platform_differences
 from hackmatrix.purejaxrl.platform import instruction_set, platform_facts
-from hackmatrix.purejaxrl.runner import Runner, init_runner, make_parts
+from hackmatrix.purejaxrl.runner import Runner, init_runner, make_parts, stack_agents
 from hackmatrix.purejaxrl.saving import SaveOptions
 from hackmatrix.purejaxrl.train import ChunkReport, TrainResult, make_train_chunk, train
 
@@ -46,5 +46,6 @@ __all__ = [
     "play_games",
     "read_header",
     "shards_for",
+    "stack_agents",
     "train",
 ]

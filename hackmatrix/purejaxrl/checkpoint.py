@@ -107,7 +107,7 @@ def load_checkpoint(folder: str | Path, config: TrainConfig, env: Environment) -
     header = read_header(folder)
     _refuse_another_state(header, config)
     arrays = _read_state(Path(folder) / STATE, header["sha256"])
-    template = jax.eval_shape(lambda: first_runner(make_parts(config, env)))
+    template = jax.eval_shape(lambda: first_runner(make_parts(config, env), 0))
     named = _named(template)
     _refuse_other_arrays(arrays, {name: jax.eval_shape(_plain, leaf) for name, leaf in named.items()})
     leaves = [_restored(arrays[name], leaf, header["key_impl"]) for name, leaf in named.items()]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.purejaxrl.environments import Environment
-from hackmatrix.purejaxrl.layout import Layout, on_devices
+from hackmatrix.purejaxrl.layout import Layout, for_agents, on_devices
 from hackmatrix.purejaxrl.metrics import packed_width
 from hackmatrix.purejaxrl.runner import Runner, make_parts
 from hackmatrix.purejaxrl.update import update
@@ -19,7 +19,10 @@ class Chunk(Protocol):
     """``chunk(runner, n)``: n more updates, n <= log_interval. The runner given is used up."""
 
     def __call__(self, runner: Runner, n: int, /) -> tuple[Runner, jax.Array]:
-        """Return at once the runner to be and the figures (log_interval, column), zero from row n on."""
+        """Return at once the runner to be and the figures (log_interval, column), zero from row n on.
+
+        Of several agents runner and figures are (seed, ...).
+        """
 
 
 def make_train_chunk(config: TrainConfig, env: Environment, layout: Layout = _ONE_DEVICE) -> Chunk:
@@ -45,7 +48,7 @@ def make_train_chunk(config: TrainConfig, env: Environment, layout: Layout = _ON
         _, runner, figures = jax.lax.while_loop(lambda carry: carry[0] < n, one_update, start)
         return runner, figures
 
-    return jax.jit(on_devices(chunk, layout), donate_argnums=0)
+    return jax.jit(on_devices(for_agents(chunk, layout), layout), donate_argnums=0)
 
 
 def chunk_length(config: TrainConfig, finished: int) -> int:

@@ -1,10 +1,12 @@
 """All that lives between two chunks, as one tree of arrays."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from hackmatrix.purejaxrl.config import TrainConfig
@@ -27,7 +29,7 @@ class Episodes(NamedTuple):
 
 
 class Runner(NamedTuple):
-    """The whole state of training: what a checkpoint holds."""
+    """The whole state of one agent's training: what a checkpoint holds. Of several agents leaves are (seed, ...)."""
 
     params: Any
     opt_state: Any
@@ -64,16 +66,29 @@ def make_parts(config: TrainConfig, env: Environment, num_devices: int = 1) -> P
     return Parts(config, env, network, optimizer, limit, num_devices)
 
 
-def init_runner(config: TrainConfig, env: Environment) -> Runner:
-    """Return the state before the first update, compiled as one program."""
-    runner: Runner = jax.jit(lambda: first_runner(make_parts(config, env)))()
-    return runner
+def init_runner(config: TrainConfig, env: Environment, num_seeds: int = 1) -> Runner:
+    """Return the state before the first update, computed by one compiled program.
+
+    With more than one seed, of agents with the seeds ``config.seed``, ``config.seed + 1``, ...: leaves are
+    (seed, ...). They are made one after the other: orthogonal matrices of many at once can hang for ever on
+    CPU, where each waits inside the thread pool that the others need.
+    """
+    parts = make_parts(config, env)
+    first = jax.jit(lambda seed: first_runner(parts, seed))
+    agents = [first(np.uint32(config.seed + number)) for number in range(num_seeds)]
+    return agents[0] if num_seeds == 1 else stack_agents(agents)
 
 
-def first_runner(parts: Parts) -> Runner:
+def stack_agents(agents: Sequence[Runner]) -> Runner:
+    """Lay the states of several agents on each other; leaves become (seed, ...)."""
+    stacked: Runner = jax.tree.map(lambda *leaves: jnp.stack(leaves), *agents)
+    return stacked
+
+
+def first_runner(parts: Parts, seed: jax.Array | int) -> Runner:
     """Return the state before the first update; everything in it follows from the seed."""
     config, env = parts.config, parts.env
-    network_key, reset_key, key = jax.random.split(jax.random.key(config.seed), 3)
+    network_key, reset_key, key = jax.random.split(jax.random.key(seed), 3)
     keys = shard_keys(reset_key, config.num_shards)
     episodes = map_shards(lambda shard: _first_episodes(env, shard, config.envs_per_shard), keys)
     one = jax.tree.map(lambda x: x[0, :1], episodes.observation)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from hackmatrix.purejaxrl.checkpoint import make_header, snapshot, write_checkpoint
+import numpy as np
+
+from hackmatrix.purejaxrl.checkpoint import make_header, write_checkpoint
 from hackmatrix.purejaxrl.config import ConfigError, TrainConfig
-from hackmatrix.purejaxrl.runner import Runner
 
 logger = logging.getLogger("hackmatrix.purejaxrl")
 
@@ -72,9 +73,17 @@ class Keeper(Protocol):
 class Saver:
     """Writes checkpoints of one run behind the loop's back.
 
-    Life: ``copy`` before a chunk takes the runner, ``hand_over`` when its row is logged and it is due or
-    training is being stopped, any number of times; ``hand_over_last``; ``close``. What fails is told and never
-    raised. The thread is a daemon: a disk that hangs does not keep the process alive.
+    Life: ``hand_over`` a copy of the state when its row is logged and it is due or training is being stopped,
+    any number of times; ``hand_over_last``; ``close``. What fails is told and never raised. The thread is a
+    daemon: a disk that hangs does not keep the process alive.
+
+    Args:
+        config: the run's.
+        tracker: the run's.
+        options: the run's.
+        started_at: updates finished before this attempt.
+        agent: which part of the leaves (seed, ...) is this run's; None: they are all of it.
+        clock: seconds, rising.
     """
 
     def __init__(
@@ -84,22 +93,21 @@ class Saver:
         options: SaveOptions,
         *,
         started_at: int,
+        agent: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.problem: str | None = None  # why the newest save failed; None: it did not
         self._config, self._tracker, self._options, self._clock = config, tracker, options, clock
+        self._agent = agent
         self._folder = None if tracker.run.folder is None else Path(tracker.run.folder) / "checkpoints"
         self._last_update, self._last_time = started_at, clock()
         self._best = options.best_return
         self._writing: threading.Thread | None = None
 
-    def copy(self, runner: Runner) -> dict[str, Any] | None:
-        """Begin an on-device copy of the state; None where nothing is ever saved.
-
-        Made after every chunk, though few are written: a state that was not copied is gone once the next
-        chunk has it, and a machine that is told to stop should not have to wait for that chunk.
-        """
-        return None if self._folder is None else snapshot(runner)
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is ever saved."""
+        return self._folder is not None
 
     def hand_over(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
         """Let the thread write ``state``; one that is still being written goes first."""
@@ -112,11 +120,14 @@ class Saver:
         )
         self._writing.start()
 
-    def hand_over_last(self, runner: Runner, update: int, mean_return: float | None) -> None:
-        """Save the state that training ended with, unless that was done, and wait for it."""
+    def hand_over_last(self, state: dict[str, Any], update: int, mean_return: float | None) -> None:
+        """Save the state that training ended with, unless that was done; ``finish`` waits for it."""
         retry = self._idle(LAST_SAVE_TIMEOUT_S) and self.problem is not None
-        if self._folder is not None and (update > self._last_update or retry):
-            self.hand_over(snapshot(runner), update, mean_return)
+        if self.keeps and (update > self._last_update or retry):
+            self.hand_over(state, update, mean_return)
+
+    def finish(self, update: int) -> None:
+        """Wait for the final checkpoint."""
         if not self._idle(LAST_SAVE_TIMEOUT_S):
             self._tell(f"checkpoint {update} was not written in {LAST_SAVE_TIMEOUT_S:.0f} s")
 
@@ -145,7 +156,7 @@ class Saver:
         best = mean_return if is_best else self._best
         try:
             header = make_header(self._config, update, mean_episode_return=mean_return, best_return=best)
-            checksum = write_checkpoint(folder, state, header)
+            checksum = write_checkpoint(folder, self._own(state), header)
             self._tracker.log_artifact(
                 folder,
                 name="checkpoint",
@@ -167,6 +178,11 @@ class Saver:
             self._tell(f"checkpoint {update} was not saved: {type(error).__name__}: {error}")
         else:
             self.problem, self._best = None, best
+
+    def _own(self, state: dict[str, Any]) -> dict[str, Any]:
+        if self._agent is None:
+            return state
+        return {name: np.asarray(value)[self._agent] for name, value in state.items()}
 
     def _tell(self, problem: str) -> None:
         """Warn once while saving keeps failing."""

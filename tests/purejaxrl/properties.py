@@ -24,7 +24,7 @@ ENVS, STEPS = 4, 12
 @cache
 def some_params() -> Any:
     """Weights of the spies' network; they take longer to compile than all the rest."""
-    return jax.jit(lambda: first_runner(make_parts(sizes(), Environment(Clock()))).params)()
+    return jax.jit(lambda: first_runner(make_parts(sizes(), Environment(Clock())), 0).params)()
 
 
 def beginning(parts: Parts) -> Runner:

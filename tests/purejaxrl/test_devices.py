@@ -89,7 +89,7 @@ def _gathers(config: Any, env: Any, layout: Any, chunk: Any) -> dict[str, Any]:
 
     runner = place(init_runner(config, env), layout)
     parts = make_parts(config, env)
-    spread = jax.tree.map(lambda part: NamedSharding(_mesh(layout), part), runner_parts())
+    spread = jax.tree.map(lambda part: NamedSharding(_mesh(layout), part), runner_parts(layout))
     naive = jax.jit(lambda r: update(parts, r)[0], in_shardings=(spread,), out_shardings=spread)
     return {
         "leaves": [leaf.size for leaf in jax.tree.leaves(runner.params)],

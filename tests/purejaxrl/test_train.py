@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from hackmatrix.purejaxrl import (
+    Layout,
     SaveOptions,
     TrainConfig,
     init_runner,
@@ -201,11 +202,11 @@ def test_a_finished_run_has_nothing_to_do(tmp_path: Path) -> None:
     assert (result.finished, result.row, tracker.rows, tracker.artifacts) == (True, None, [], [])
 
 
-def test_exactly_one_tracker() -> None:
+def test_exactly_one_tracker_for_each_agent() -> None:
     with pytest.raises(ValueError, match="got 0"):
         train(CONFIG, [], env=ENV)
     with pytest.raises(ValueError, match="got 2"):
-        train(CONFIG, [RecordingTracker(), RecordingTracker()], env=ENV)
+        train(CONFIG, [RecordingTracker(), RecordingTracker()], env=ENV, layout=Layout())
 
 
 # Saving.
