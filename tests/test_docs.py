@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<part>[^)\s]+))?\)")
 PACKAGES = {"tensorboard": "tensorboard", "mirror": "fsspec", "wandb": "wandb"}
 PACKAGES |= {"numpy": "numpy", "moving": "numpy", "scan": "jax", "flax": "flax", "equinox": "equinox"}
 PACKAGES |= {"pytorch": "torch", "stable-baselines3": "stable_baselines3", "hydra-and-argparse": "hydra"}
-ELSEWHERE = re.compile(r"docs/(game|runs)\.md|docs/use/.*")  # pages whose code has tests of its own
+ELSEWHERE = re.compile(r"docs/(game|runs)\.md")  # pages whose code has tests of its own
 
 
 def name_of(page: Path) -> str:
