@@ -100,20 +100,16 @@ def _table(costs: Sequence[CostOf]) -> Table:
 
 
 def _details(cost: CostOf) -> str:
-    chunks = sum(pair.chunks for pair in cost.pairs)
+    chunks = max(1, sum(pair.chunks for pair in cost.pairs))
     behind = sum(pair.background for pair in cost.pairs)
     calls = cost.tracker_calls
     waiting = 1 - calls.processor / calls.wall if calls.wall else 0.0
     return (
-        f"{_us_a_call(calls):.0f} us inside a call ({_us_a_call(cost.null_calls):.0f} with null, "
-        f"{100 * max(0.0, waiting):.0f}% of it waiting), {1e6 * behind / max(1, chunks):.0f} us of processor time a "
-        f"chunk behind the loop, {chunks} chunks in {len(cost.pairs)} pairs of blocks, opened in "
-        f"{1e3 * cost.open_s:.1f} ms, finished in {1e3 * cost.finish_s:.1f} ms"
+        f"a chunk: {1e6 * calls.wall / chunks:.0f} us inside {calls.number / chunks:g} calls "
+        f"({1e6 * cost.null_calls.wall / chunks:.0f} with null, {100 * max(0.0, waiting):.0f}% of it waiting), "
+        f"{1e6 * behind / chunks:.0f} us of processor time behind the loop; {chunks} chunks in {len(cost.pairs)} "
+        f"pairs of blocks, opened in {1e3 * cost.open_s:.1f} ms, finished in {1e3 * cost.finish_s:.1f} ms"
     )
-
-
-def _us_a_call(calls: Calls) -> float:
-    return 1e6 * calls.wall / max(1, calls.number)
 
 
 def _sentence(cost: CostOf, limit: float) -> str:

@@ -23,21 +23,32 @@ def use(seconds: float) -> None:
 
 def test_a_thread_begun_with_the_tracker_is_counted_and_the_caller_is_not() -> None:
     counted = TrackerTime()
-    thread = threading.Thread(target=use, args=(0.05,))
+    used, end = threading.Event(), threading.Event()
+
+    def use_and_wait() -> None:
+        use(0.05)
+        used.set()
+        end.wait()
+
+    thread = threading.Thread(target=use_and_wait)
     thread.start()
     counted.opened()
     use(time.thread_time() + 0.05)
-    while thread.is_alive():
-        counted.seconds()
-    assert 0.03 < counted.seconds() < 0.07
+    used.wait()
+    seconds = counted.seconds()
+    end.set()
+    thread.join()
+    assert 0.05 <= seconds < 0.08
 
 
 def test_a_thread_begun_later_is_counted_and_one_from_before_is_not() -> None:
-    go = threading.Event()
+    go, end, used = threading.Event(), threading.Event(), threading.Semaphore(0)
 
     def wait_and_use() -> None:
         go.wait()
         use(0.05)
+        used.release()
+        end.wait()
 
     earlier = threading.Thread(target=wait_and_use)
     earlier.start()
@@ -46,9 +57,13 @@ def test_a_thread_begun_later_is_counted_and_one_from_before_is_not() -> None:
     later = threading.Thread(target=wait_and_use)
     later.start()
     go.set()
-    while later.is_alive() or earlier.is_alive():
-        counted.seconds()
-    assert 0.03 < counted.seconds() < 0.07
+    for _ in (earlier, later):
+        used.acquire()
+    seconds = counted.seconds()
+    end.set()
+    for thread in (earlier, later):
+        thread.join()
+    assert 0.05 <= seconds < 0.08
 
 
 def test_children_and_their_children_are_counted() -> None:
@@ -66,12 +81,21 @@ def test_children_and_their_children_are_counted() -> None:
 
 def test_what_a_thread_used_is_kept_when_it_has_ended() -> None:
     counted = TrackerTime()
-    thread = threading.Thread(target=use, args=(0.05,))
+    used, end = threading.Event(), threading.Event()
+
+    def use_and_wait() -> None:
+        use(0.05)
+        used.set()
+        end.wait()
+
+    thread = threading.Thread(target=use_and_wait)
     thread.start()
     counted.opened()
-    while thread.is_alive():
-        last = counted.seconds()
-    assert counted.seconds() >= last > 0
+    used.wait()
+    last = counted.seconds()
+    end.set()
+    thread.join()
+    assert counted.seconds() >= last >= 0.05
 
 
 def test_the_machine_as_a_whole_is_busier_than_this_process() -> None:
