@@ -81,7 +81,7 @@ def print_lines(lines: Sequence[Line]) -> None:
 def table(lines: Sequence[Line]) -> str:
     """As Markdown."""
     words: dict[Any, str] = {True: "met", False: "**missed**", None: "undecided"}
-    rows = ["| what | ours | beside it | target | |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| what | figure | beside it | target | |", "| --- | --- | --- | --- | --- |"]
     rows += [
         f"| {line.what} | {line.figure} | {line.beside} | {line.target} | "
         f"{words[line.met] if line.target else ''} |"

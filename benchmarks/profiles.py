@@ -22,6 +22,7 @@ from typing import Any
 
 import jax
 import lines
+import numpy as np
 from hand_off import device_rows, host_rows
 from machine import described, machine_facts
 from trainer import Logged, large
@@ -31,6 +32,7 @@ from hackmatrix.purejaxrl.shuffle import permutation
 from hackmatrix.tracking import open_tracker
 from hackmatrix.tracking.lines import as_line, encode_lines, encode_objects
 from hackmatrix.tracking.ordering import StepOrder
+from hackmatrix.tracking.series import Series
 from hackmatrix.tracking.values import copy_metrics
 
 HERE = Path(__file__).parent
@@ -112,6 +114,52 @@ def line() -> str:
     return "\n".join(text)
 
 
+def series() -> str:
+    """The parts of `log_series` of a packed (10, 30), for a row."""
+    packed = np.array([list(row.values()) for row in host_rows(30, 10)])
+    steps, tags = range(10), list(host_rows(30, 1)[0])
+    made = Series(packed, steps, None, tags)
+
+    def told(_: str, convert: Callable[[], None]) -> None:
+        convert()
+
+    found = made.lines(1.0, 2.0, told)
+    parts: dict[str, Callable[[int], Any]] = {
+        "check and copy, in the call (Series)": lambda _: Series(packed, steps, None, tags),
+        "make lines, on the thread (Series.lines)": lambda _: made.lines(1.0, 2.0, told),
+        "  of it: numbers of the array (tolist)": lambda _: packed.tolist(),
+        "encode, on the thread (encode_lines)": lambda _: encode_lines(found),
+    }
+    return "\n".join(f"{least_us(part, 500) / 10:8.3f}  {name}" for name, part in parts.items())
+
+
+def start() -> str:
+    """The second start of a config: processor seconds until each stage is over."""
+    code = """
+import sys, time
+def stage(name): print(f"{time.process_time():8.2f}  {name}", flush=True)
+stage("Python itself")
+import jax; stage("import jax")
+import flax, optax; stage("import flax, optax")
+import gymnax; stage("import gymnax")
+from hackmatrix.purejaxrl import TrainConfig, init_runner, make_environment, make_train_chunk
+sys.path.insert(0, "scripts")
+import train_purejaxrl; stage("import the script and what it uses")
+from compile_cache import use_compile_cache
+use_compile_cache()
+config = TrainConfig(env="gymnax:CartPole-v1")
+env = make_environment(config.env)
+runner = init_runner(config, env); stage("make the first state")
+lowered = make_train_chunk(config, env).lower(runner, 10); stage("trace the program")
+lowered.compile(); stage("compile it, or load it from the cache")
+"""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=HERE.parent
+        )
+    return done.stdout.rstrip()
+
+
 def importing() -> str:
     """What `import hackmatrix.tracking` imports; the most expensive modules, with theirs."""
     done = subprocess.run(
@@ -186,8 +234,10 @@ def top(profile: cProfile.Profile, count: int) -> str:
 PROFILES: dict[str, Callable[[], str]] = {
     "call": call,
     "line": line,
+    "series": series,
     "import": importing,
     "open": opening,
+    "start": start,
     "loop": loop,
     "update": update,
 }
