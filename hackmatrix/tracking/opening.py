@@ -137,6 +137,10 @@ def open_tracker(
         check_name("run name", name)
         if prefix is not None or suffix is not None:
             raise InvalidNameError("a run with a name takes no prefix or suffix; give one or the other")
+    if name is not None and found is not None and name != found.name:
+        raise InvalidNameError(
+            f"name is {name!r}, and resume is the run {found.name!r}; leave the name out, or look for that one"
+        )
     naming = _Naming(labels["project"] if prefix is None else prefix, suffix)
     flat, facts = flatten_config(config or {}), flatten_config(attempt or {})
     if "null" in names or _process_index(process_index) != 0:

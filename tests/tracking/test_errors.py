@@ -86,6 +86,11 @@ def twice(root: Path, first: dict[str, object], second: dict[str, object]) -> No
     opened(root, **second)
 
 
+def another_name_than_found(root: Path) -> None:
+    opened(root).finish()
+    open_tracker("jsonl", name="two", root=root, resume=find_run("one", root=root))
+
+
 def while_it_is_open(root: Path) -> None:
     with opened(root):
         opened(root)
@@ -166,6 +171,7 @@ PROVOKED = (
         "at most 100",
         "allowed",
     ),
+    Provoked(InvalidNameError, another_name_than_found, "'two'", "the run 'one'", "leave the name out"),
     Provoked(InvalidTagError, logging_to(log({"_loss": 1.0}, 0)), "'_loss'", "begins with '_'", "rename it"),
     Provoked(InvalidTagError, logging_to(log({3: 1.0}, 0)), "int", "expected a str", "'train/loss'"),
     Provoked(
