@@ -72,6 +72,7 @@ class Follower:
         self.setup_error: BaseException | None = None
         self._awaited = True  # somebody waits for the first try, and raises what it found
         self.failures = 0
+        self._conflict = False  # whether the last failure was another run of this name
         self.problem: str | None = None
         self._failing_since: float | None = None
         self._reader: StepReader | None = None
@@ -80,7 +81,7 @@ class Follower:
         self._handed: int | None = None
         self._confirmed: int | None = None
         self._kept: tuple[int, int] | None = None
-        self._flush_size, self._flush_deadline, self._flushed_size = 0, 0.0, -1
+        self._flush_size, self._flush_deadline, self._flushed_size = -1, 0.0, -1
         self._ending: Ending | None = None
         self._wake = threading.Event()
         self._flush_done = threading.Event()
@@ -163,8 +164,12 @@ class Follower:
             pending=pending,
             kept=self._kept,
             problem=problem,
-            command=self._command if owed else None,
+            command=self._told_command() if owed else None,
         )
+
+    def _told_command(self) -> str:
+        """What delivers the rest; after a conflict of names it needs another name there."""
+        return f"{self._command} --as NAME" if self._conflict else self._command
 
     def _count_pending(self, known: int | None) -> int:
         size = self._metrics.size
@@ -304,6 +309,7 @@ class Follower:
             self.setup_error = problem
         self.failures += 1
         self.problem = _sentence(problem)
+        self._conflict = isinstance(problem, RunConflictError)
         self._flushed_size = -1  # what a new object lacks is delivered again before a flush is true
         if self._failing_since is None or final:
             self._failing_since = self._failing_since or time.monotonic()

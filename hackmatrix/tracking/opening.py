@@ -39,6 +39,7 @@ from hackmatrix.tracking.protocol import Backend, Resume, RunDefaults, RunFinder
 from hackmatrix.tracking.records import RecordReader, artifact_line, read_records
 from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
 from hackmatrix.tracking.replayed import compare_replayed
+from hackmatrix.tracking.replaying import replay_command
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder
 from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handles
@@ -161,6 +162,7 @@ def open_tracker(
         config=flat if config is not None else None,
         attempt=facts,
         makers=makers,
+        options=options,
         journal=journal_options,
         required=tuple(required),
         may_change=tuple(may_change),
@@ -236,6 +238,7 @@ class _Opening:
     config: Mapping[str, Any] | None
     attempt: Mapping[str, Any]
     makers: Mapping[str, Callable[[], Backend]]
+    options: Mapping[str, Mapping[str, Any]]
     journal: JournalOptions
     required: tuple[str, ...]
     may_change: tuple[str, ...]
@@ -408,7 +411,7 @@ class _Opening:
         followers = [
             Follower(
                 name, make, run, config, metrics, RecordReader(folder, records, name),
-                command=f"python -m hackmatrix.tracking replay {folder.path} --tracker {name}",
+                command=replay_command(folder.path, name, self.options.get(name, {})),
                 required=name in self.required,
                 opened=exit_hook.renew,
             )

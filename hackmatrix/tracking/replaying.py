@@ -1,5 +1,6 @@
 """Deliver what a backend lacks of a run that lies on this disk, as often as one likes: each step once."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -91,7 +92,7 @@ def replay(
         followers = [
             Follower(
                 name, make, run, shown_config(identity), metrics, RecordReader(folder, records, name),
-                command=f"python -m hackmatrix.tracking replay {folder.path} --tracker {name}",
+                command=replay_command(folder.path, name, (options or {}).get(name, {})),
                 opened=hook.renew,
             )
             for name, make in makers.items()
@@ -115,6 +116,16 @@ def replay(
         return report
     finally:
         lock.release()
+
+
+def replay_command(folder: Path, backend: str, options: Mapping[str, Any]) -> str:
+    """The one line that delivers what a backend lacks of a run, to be pasted into a shell."""
+    from shlex import join  # noqa: PLC0415 - keeps the package's import light
+
+    flags = [f"{backend}.{option}={value}" for option, value in options.items()]
+    told = [part for flag in flags for part in ("--tracker-option", flag)]
+    python = sys.executable or "python"
+    return join([python, "-m", "hackmatrix.tracking", "replay", str(folder), "--tracker", backend, *told])
 
 
 def owed(identity: Mapping[str, Any]) -> list[str]:

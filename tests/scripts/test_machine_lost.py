@@ -1,6 +1,7 @@
 """A machine that vanishes with its disk: the run goes on from the service's artifact, or from a mirror."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -122,14 +123,14 @@ def test_a_server_that_never_comes_back_stops_nothing_and_the_told_command_deliv
     wandb_service.stop()
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, out + err
-    (told,) = {line for line in (out + err).splitlines() if "python -m hackmatrix.tracking replay" in line}
+    (told,) = {line for line in (out + err).splitlines() if "-m hackmatrix.tracking replay" in line}
     assert rows(script.runs / "mine") == rows(undisturbed)
     last_row = rows_time(script.runs / "mine")
     ended = json.loads((script.runs / "mine" / "run.json").read_text())["attempts"][-1]["ended"]
     assert ended - last_row < 65.0
 
     wandb_service.start()
-    command = [sys.executable, *told[told.index("python -m") :].split()[1:]]
+    command = shlex.split(told[told.index(sys.executable) :])
     subprocess.run(command, cwd=script.home, env=script.environment, check=True, timeout=120)
     history = wandb_service.history("team", "hackmatrix", run_id("mine"))
     assert [row["_step"] for row in history] == list(range(3, UPDATES + 1, 3))

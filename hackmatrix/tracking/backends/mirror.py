@@ -13,6 +13,8 @@ from typing import Any
 
 import fsspec
 
+from hackmatrix.tracking.bundles import MANIFEST as _MANIFEST
+from hackmatrix.tracking.bundles import read_bundle, step_folder
 from hackmatrix.tracking.errors import (
     BackendSetupError,
     BackendUnreachableError,
@@ -32,7 +34,6 @@ from hackmatrix.tracking.protocol import (
     Status,
 )
 
-_MANIFEST = "manifest.json"
 _BEST = "best"  # a file beside the checkpoints that names the best one's step
 
 
@@ -99,7 +100,7 @@ class MirrorBackend:
 
     def put_artifact(self, record: ArtifactRecord, files: Mapping[str, Path], keep: int | None) -> None:
         """Copy files, read each back and compare; a checkpoint's manifest goes last."""
-        manifest = f"step-{record.step}/{_MANIFEST}"
+        manifest = f"{step_folder(record.step)}/{_MANIFEST}"
         place = "checkpoints" if manifest in files else f"artifacts/{record.name}-{record.digest[:16]}"
         with self._reachable():
             for name in sorted(files, key=lambda name: (name == manifest, name)):
@@ -136,25 +137,22 @@ class MirrorBackend:
 
     def get_artifact(self, run: RemoteRun, name: str, version: int | str, into: Path) -> None:
         """Copy the checkpoint of a step, its pieces with it."""
-        step = f"step-{version}"
+        step = int(version)
+        manifest = into / step_folder(step) / _MANIFEST
         with self._reachable():
             try:
-                text = self._files.cat_file(self._at(run.name, name + "s", step, _MANIFEST))
-                manifest = json.loads(text)
+                text = self._files.cat_file(self._at(run.name, name + "s", step_folder(step), _MANIFEST))
             except FileNotFoundError:
                 raise RunNotFoundError(f"the mirror has no {name} {version} of {run.name!r}") from None
-            except ValueError as problem:
-                raise DamagedCheckpointError(
-                    f"the mirror's manifest of {name} {version} is damaged"
-                ) from problem
-            for file in manifest["files"]:
+            manifest.parent.mkdir(parents=True)
+            manifest.write_bytes(text)
+            for file in read_bundle(into, step).files:  # its names are checked: none leads out of the folder
                 target = into / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     target.write_bytes(self._files.cat_file(self._at(run.name, "checkpoints", file)))
                 except FileNotFoundError as problem:
                     raise DamagedCheckpointError(f"the mirror lacks {file} of {run.name!r}") from problem
-            (into / step / _MANIFEST).write_bytes(text)
 
     # Asking.
 
@@ -243,7 +241,7 @@ class MirrorBackend:
             yield
         except PermissionError as problem:
             raise BackendSetupError(f"the mirror {self._given!r} cannot be written: {problem}") from problem
-        except FileExistsError as problem:
+        except (FileExistsError, NotADirectoryError) as problem:
             raise BackendSetupError(f"the mirror {self._given!r} is no folder: {problem}") from problem
         except ImportError as problem:
             raise BackendSetupError(

@@ -1,0 +1,144 @@
+"""Checkpoints in a folder that outlives the machine: copied whole, found again, fetched onto an empty disk."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hackmatrix.tracking import (
+    BackendSetupError,
+    FoundRun,
+    RunConflictError,
+    Tracker,
+    find_run,
+    open_tracker,
+    read_run,
+    replay,
+)
+from hackmatrix.tracking.replaying import replay_command
+
+pytest.importorskip("fsspec", reason="needs hackmatrix[mirror]")
+
+
+def life(home: Path, mirror: Path, first: int, end: int, found: FoundRun | None = None) -> Tracker:
+    """Log steps, with a checkpoint at every tenth; the second is the best."""
+    options = {"mirror": {"path": str(mirror)}}
+    who = {"resume": found} if found is not None else {"name": "mine"}
+    with open_tracker("mirror", root=home, config={"a": 1}, options=options, **who) as tracker:
+        for step in range(first, end):
+            tracker.log({"a/value": step / 3}, step=step)
+            if step % 10 == 9:
+                state = tracker.run.folder / "checkpoints" / "tmp-state"
+                state.mkdir(parents=True)
+                (state / "state.txt").write_text(str(step))
+                tracker.log_artifact(
+                    state, name="checkpoint", step=step, keep=2, with_journal=True,
+                    aliases=["best"] if step == 19 else [],
+                )  # fmt: skip
+    return tracker
+
+
+def test_a_lost_disk_comes_back_with_its_whole_history(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "first", mirror, 0, 55)
+    shutil.rmtree(tmp_path / "first")
+    found = find_run("mine", root=tmp_path / "second", mirror=str(mirror))
+    assert found is not None
+    assert (found.step, found.status, found.places) == (49, "finished", ("mirror",))
+    folder = found.fetch_checkpoint()
+    assert folder is not None
+    assert (folder / "state.txt").read_text() == "49"
+    life(tmp_path / "second", mirror, 50, 60, found)
+    rows = list(read_run("mine", tmp_path / "second").rows())
+    assert [(row.step, row.metrics["a/value"]) for row in rows] == [(step, step / 3) for step in range(60)]
+
+
+def test_the_newest_and_the_best_are_kept_and_pieces_are_copied_once(tmp_path: Path) -> None:
+    life(tmp_path / "runs", tmp_path / "drive", 0, 50)
+    there = tmp_path / "drive" / "mine" / "checkpoints"
+    assert sorted(path.name for path in there.glob("step-*")) == ["step-19", "step-39", "step-49"]
+    names = json.loads((there / "step-49" / "manifest.json").read_text())["metrics"]
+    assert (
+        b"".join((there / name).read_bytes() for name in names)
+        == (tmp_path / "runs" / "mine" / "metrics.jsonl").read_bytes()
+    )
+
+
+def test_a_run_is_found_by_id_and_by_config_and_its_name_is_taken(tmp_path: Path) -> None:
+    mirror = str(tmp_path / "drive")
+    first = life(tmp_path / "runs", tmp_path / "drive", 0, 10)
+    for sought in ({"name_or_id": first.run.id}, {"name_or_id": None, "config": {"a": 1}}):
+        found = find_run(root=tmp_path / "empty", mirror=mirror, **sought)
+        assert found is not None
+        assert found.uid == first.run.uid
+    assert find_run("other", root=tmp_path / "empty", mirror=mirror) is None
+    options = {"mirror": {"path": mirror}}
+    names = []
+    for root in ("one", "two"):
+        with open_tracker("mirror", root=tmp_path / root, prefix="new", options=options) as tracker:
+            state = tracker.run.folder / "checkpoints" / "tmp-state"
+            state.mkdir(parents=True)
+            tracker.log_artifact(state, name="checkpoint", step=0, with_journal=True)
+        names.append(tracker.run.name)
+    assert len(set(names)) == 2, "an empty disk computed yesterday's name, and the mirror has a run of it"
+
+
+@pytest.mark.parametrize("damage", ["short", "gone", "outside"])
+def test_a_damaged_copy_is_passed_over_for_the_one_before_it(tmp_path: Path, damage: str) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "runs", mirror, 0, 40)
+    newest = mirror / "mine" / "checkpoints" / "step-39"
+    if damage == "short":
+        (newest / "state.txt").write_text("3")
+    elif damage == "gone":
+        (newest / "state.txt").unlink()
+    else:
+        manifest = json.loads((newest / "manifest.json").read_text())
+        manifest["files"]["../../outside.txt"] = "0" * 64
+        (newest / "manifest.json").write_text(json.dumps(manifest))
+        (mirror / "outside.txt").write_text("not yours")
+    found = find_run("mine", root=tmp_path / "other", mirror=str(mirror))
+    assert found is not None
+    folder = found.fetch_checkpoint()
+    assert folder is not None
+    assert (found.step, folder.name) == (29, "step-29")
+    assert not list(tmp_path.glob("other/**/outside.txt"))
+
+
+def test_what_cannot_be_a_mirror_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in ("nosuch://bucket", str(tmp_path / "file")):
+        with pytest.raises(BackendSetupError, match="the mirror"):
+            open_tracker("mirror", root=tmp_path / "runs", options={"mirror": {"path": path}})
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_another_run_of_the_name_found_later_gets_nothing_and_the_told_command_names_it_anew(
+    tmp_path: Path,
+) -> None:
+    life(tmp_path / "first", tmp_path / "drive", 0, 10)
+    options = {"mirror": {"path": str(tmp_path / "elsewhere")}}
+    with open_tracker("mirror", root=tmp_path / "second", name="mine", options=options) as tracker:
+        tracker.log({"a/value": 1.0}, step=0)
+    shutil.rmtree(tmp_path / "elsewhere")
+    shutil.copytree(tmp_path / "drive", tmp_path / "elsewhere")
+    before = sorted(path.name for path in (tmp_path / "elsewhere").rglob("*"))
+    with pytest.raises(RunConflictError, match="another run called 'mine'"):
+        replay("mine", "mirror", root=tmp_path / "second", options=options)
+    assert sorted(path.name for path in (tmp_path / "elsewhere").rglob("*")) == before
+    report = replay("mine", "mirror", root=tmp_path / "second", options=options, as_name="yours")
+    assert report.complete
+
+
+def test_the_told_command_can_be_pasted(tmp_path: Path) -> None:
+    told = shlex.split(replay_command(tmp_path / "a b", "mirror", {"path": "/mnt/my drive"}))
+    assert told[1:4] == ["-m", "hackmatrix.tracking", "replay"]
+    assert told[4:] == [
+        str(tmp_path / "a b"),
+        "--tracker",
+        "mirror",
+        "--tracker-option",
+        "mirror.path=/mnt/my drive",
+    ]
