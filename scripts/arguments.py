@@ -21,6 +21,7 @@ exit codes:
   0    finished, or finished already; what a backend is still owed is told, with the command that delivers it
   1    failed
   2    the command line is wrong; nothing was begun
+  3    another process of the run went away; the same command goes on
   130  Ctrl-C, after saving (a second Ctrl-C ends at once)
   143  SIGTERM, after saving
 """
@@ -139,13 +140,37 @@ def _seconds(text: str) -> float:
 
 
 def _add_devices(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("devices; how many there are changes no number of a run")
+    group = parser.add_argument_group("devices, hosts, seeds; how many there are changes no number of a run")
     group.add_argument(
         "--num-devices",
         type=_count,
         metavar="N",
         help="spread the shards over N devices; default: all that divide --num-shards",
     )
+    group.add_argument(
+        "--num-seeds",
+        type=_count,
+        default=1,
+        metavar="K",
+        help="train K agents with seeds from --seed on in one program, each to the bit as alone; they are K runs "
+        "NAME-s<seed> of group NAME, and go on together",
+    )
+    group.add_argument(
+        "--seed-batching",
+        choices=["map", "vmap"],
+        default="map",
+        help="vmap: the agents side by side, for wide accelerators; equal to those alone up to rounding only",
+    )
+    group.add_argument(
+        "--distributed",
+        action="store_true",
+        help="one of several processes; start the same command on every host. On a TPU slice this is found out",
+    )
+    group.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="of the first process, where no cluster tells"
+    )
+    group.add_argument("--num-processes", type=_count, metavar="N", help="likewise")
+    group.add_argument("--process-id", type=_count, metavar="I", help="likewise; of this one, from 0")
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
@@ -327,6 +352,16 @@ def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     )
     yield not minutes > 0, f"--save-interval-minutes {minutes}: give a number above 0"
     yield args.checkpoint_dir == "", "--checkpoint-dir is empty; give a folder, or leave it out"
+    several = args.num_seeds != 1
+    yield args.num_seeds < 1, f"--num-seeds {args.num_seeds}: give at least 1"
+    yield several and args.fork_run is not None, "--fork-run begins one run; leave --num-seeds out"
+    yield args.benchmark and several, "--benchmark measures one run; leave --num-seeds out"
+    told = (args.coordinator, args.num_processes, args.process_id)
+    args.distributed = args.distributed or any(each is not None for each in told)
+    yield (
+        any(each is None for each in told) and any(each is not None for each in told),
+        "--coordinator, --num-processes and --process-id belong together; give all of them, or none",
+    )
     yield args.keep < 1, f"--keep {args.keep}: keep at least 1 checkpoint, from which the run can go on"
 
 

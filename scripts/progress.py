@@ -53,8 +53,9 @@ class Display:
     def chunk(self, report: ChunkReport) -> None:
         """A chunk is finished and logged."""
         self._spent += report.seconds
-        figures = f"return {_shown(report.row.get('train/mean_episode_return'))}"
-        speed = f"{report.row['train/steps_per_second']:,.0f} steps/s"
+        told = [row["train/mean_episode_return"] for row in report.rows if "train/mean_episode_return" in row]
+        figures = f"return {_shown(sum(told) / len(told) if told else None)}"  # the mean over agents
+        speed = f"{sum(row['train/steps_per_second'] for row in report.rows):,.0f} steps/s"
         if self._live:
             self._bar.update(self._task, completed=report.update, figures=f"{figures}  {speed}")
             return

@@ -8,7 +8,14 @@ Read top-down: ``train.py`` (the loop), ``chunk.py``, ``update.py``, ``rollout.p
 """
 
 from hackmatrix.purejaxrl.catalogue import make_environment
-from hackmatrix.purejaxrl.checkpoint import CheckpointError, load_checkpoint, read_header
+from hackmatrix.purejaxrl.checkpoint import (
+    CheckpointError,
+    Saved,
+    load_checkpoint,
+    read_checkpoint,
+    read_header,
+    restore,
+)
 from hackmatrix.purejaxrl.config import ConfigError, TrainConfig, shards_for
 from hackmatrix.purejaxrl.environments import Environment, LogColumn
 from hackmatrix.purejaxrl.evaluation import Games, play_games
@@ -31,6 +38,7 @@ __all__ = [
     "LogColumn",
     "Runner",
     "SaveOptions",
+    "Saved",
     "TrainConfig",
     "TrainResult",
     "choose_layout",
@@ -44,7 +52,9 @@ __all__ = [
     "platform_differences",
     "platform_facts",
     "play_games",
+    "read_checkpoint",
     "read_header",
+    "restore",
     "shards_for",
     "stack_agents",
     "train",

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,13 @@ _OF_THE_STATE = ("env", "num_envs", "num_shards", "hidden_dim", "num_layers")
 
 class CheckpointError(ValueError):
     """A checkpoint that is damaged, or is one of another network, environment or format."""
+
+
+class Saved(NamedTuple):
+    """A checkpoint that was read and verified."""
+
+    header: dict[str, Any]
+    content: bytes  # of the file with the arrays
 
 
 @jax.jit
@@ -104,9 +111,28 @@ def load_checkpoint(folder: str | Path, config: TrainConfig, env: Environment) -
     Raises:
         CheckpointError: it is damaged, or its network, environment or format is another.
     """
+    return restore(read_checkpoint(folder), config, env)
+
+
+def read_checkpoint(folder: str | Path) -> Saved:
+    """Read both files, verified.
+
+    Raises:
+        CheckpointError: it is damaged, or of another format.
+    """
     header = read_header(folder)
+    return Saved(header, _read_state(Path(folder) / STATE, header["sha256"]))
+
+
+def restore(saved: Saved, config: TrainConfig, env: Environment) -> Runner:
+    """Make the runner of what was read, here or by another process.
+
+    Raises:
+        CheckpointError: its network or environment is another.
+    """
+    header = saved.header
     _refuse_another_state(header, config)
-    arrays = _read_state(Path(folder) / STATE, header["sha256"])
+    arrays: dict[str, NDArray[Any]] = load(saved.content)
     template = jax.eval_shape(lambda: first_runner(make_parts(config, env), 0))
     named = _named(template)
     _refuse_other_arrays(arrays, {name: jax.eval_shape(_plain, leaf) for name, leaf in named.items()})
@@ -156,7 +182,7 @@ def _refuse_another_state(header: Mapping[str, Any], config: TrainConfig) -> Non
         )
 
 
-def _read_state(path: Path, checksum: str) -> dict[str, NDArray[Any]]:
+def _read_state(path: Path, checksum: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -167,8 +193,7 @@ def _read_state(path: Path, checksum: str) -> dict[str, NDArray[Any]]:
             f"{path} is damaged: its SHA-256 begins {found[:12]}, expected {checksum[:12]}; "
             "take an older checkpoint"
         )
-    arrays: dict[str, NDArray[Any]] = load(content)
-    return arrays
+    return content
 
 
 def _refuse_other_arrays(arrays: Mapping[str, NDArray[Any]], wanted: Mapping[str, Any]) -> None:
