@@ -133,16 +133,16 @@ def test_a_name_is_begun_or_gone_on_with_as_resume_says(tmp_path: Path) -> None:
 
 
 def test_never_is_asked_again_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hackmatrix.tracking import opening
+    from hackmatrix.tracking import starting
 
-    original = opening.RunLock
+    original = starting.RunLock
 
     def late(path: Path) -> Any:
-        monkeypatch.setattr(opening, "RunLock", original)
+        monkeypatch.setattr(starting, "RunLock", original)
         finished(tmp_path, "r")  # another process was faster
         return original(path)
 
-    monkeypatch.setattr(opening, "RunLock", late)
+    monkeypatch.setattr(starting, "RunLock", late)
     with pytest.raises(RunExistsError):
         open_tracker(name="r", root=tmp_path, resume="never")
     assert len(read_run("r", tmp_path).attempts) == 1

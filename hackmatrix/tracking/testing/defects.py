@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from hackmatrix.tracking import exiting, lines, lock, naming, opening, tracker, writer
+from hackmatrix.tracking import exiting, lines, lock, naming, opening, starting, tracker, writer
 from hackmatrix.tracking import follower as following
 from hackmatrix.tracking.journal import Journal
 from hackmatrix.tracking.testing import killing
@@ -29,7 +29,7 @@ def _drain_lies() -> AbstractContextManager[None]:
 
 def _journal_is_not_cut() -> AbstractContextManager[None]:
     """A resumed run appends behind the rows of the attempt before."""
-    code = "from hackmatrix.tracking import opening; opening.restore = lambda *rest: []\n"
+    code = "from hackmatrix.tracking import starting; starting.restore = lambda *rest: []\n"
     # With one checkpoint at the beginning every kill leaves rows behind it.
     program = killing.PROGRAM.replace('step % arguments["every"] == 0', "step == 0")
     return _replace(killing, "PROGRAM", code + program)
@@ -44,7 +44,7 @@ def _torn_tail_is_kept() -> AbstractContextManager[None]:
 
     @contextmanager
     def both() -> Iterator[None]:
-        with _replace(opening, "Journal", keep), _replace(opening, "restore", lambda *rest: []):
+        with _replace(starting, "Journal", keep), _replace(starting, "restore", lambda *rest: []):
             yield
 
     return both()
@@ -115,7 +115,7 @@ def _first_name_is_good_enough() -> AbstractContextManager[None]:
     def same(self: Any, naming_: Any) -> Any:
         return self.open_named(naming_.name(1), "allow")
 
-    return _replace(opening._Opening, "open_new", same)
+    return _replace(starting.Opening, "open_new", same)
 
 
 def _every_end_is_good() -> AbstractContextManager[None]:
