@@ -11,49 +11,101 @@
 >>> folder.cleanup()
 """
 
-from hackmatrix.tracking.errors import (
-    BackendOptionError,
-    BackendSetupError,
-    BackendUnreachableError,
-    ConfigMismatchError,
-    ConfigValueError,
-    DamagedCheckpointError,
-    InvalidNameError,
-    InvalidTagError,
-    MetricValueError,
-    MissingPackageError,
-    RunConflictError,
-    RunExistsError,
-    RunFolderError,
-    RunInUseError,
-    RunNotFoundError,
-    StepOrderError,
-    TrackerClosedError,
-    TrackingError,
-    UnknownBackendError,
-)
-from hackmatrix.tracking.finding import FoundRun, find_run
-from hackmatrix.tracking.naming import RunName, format_run_name, parse_run_name, run_id
-from hackmatrix.tracking.opening import open_tracker
-from hackmatrix.tracking.options import parse_options
-from hackmatrix.tracking.protocol import (
-    ArtifactRecord,
-    ArtifactStore,
-    Backend,
-    BackendReport,
-    FinishReport,
-    MediaRecord,
-    MediaWriter,
-    RemoteRun,
-    Row,
-    RunDefaults,
-    RunFinder,
-    RunInfo,
-    Tracker,
-)
-from hackmatrix.tracking.reading import RunReader, read_run
-from hackmatrix.tracking.registry import known_backends, register, tracker_names
-from hackmatrix.tracking.replaying import owed, replay
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hackmatrix.tracking.errors import (
+        BackendOptionError,
+        BackendSetupError,
+        BackendUnreachableError,
+        ConfigMismatchError,
+        ConfigValueError,
+        DamagedCheckpointError,
+        InvalidNameError,
+        InvalidTagError,
+        MetricValueError,
+        MissingPackageError,
+        RunConflictError,
+        RunExistsError,
+        RunFolderError,
+        RunInUseError,
+        RunNotFoundError,
+        StepOrderError,
+        TrackerClosedError,
+        TrackingError,
+        UnknownBackendError,
+    )
+    from hackmatrix.tracking.finding import FoundRun, find_run
+    from hackmatrix.tracking.naming import RunName, format_run_name, parse_run_name, run_id
+    from hackmatrix.tracking.opening import open_tracker
+    from hackmatrix.tracking.options import parse_options
+    from hackmatrix.tracking.protocol import (
+        ArtifactRecord,
+        ArtifactStore,
+        Backend,
+        BackendReport,
+        FinishReport,
+        MediaRecord,
+        MediaWriter,
+        RemoteRun,
+        Row,
+        RunDefaults,
+        RunFinder,
+        RunInfo,
+        Tracker,
+    )
+    from hackmatrix.tracking.reading import RunReader, read_run
+    from hackmatrix.tracking.registry import known_backends, register, tracker_names
+    from hackmatrix.tracking.replaying import owed, replay
+
+# Module -> what it gives. A module is imported when the first of its names is asked for, so that whoever imports
+# the package pays for what they use: the protocols alone, say.
+_NAMES = {
+    "errors": (
+        "BackendOptionError",
+        "BackendSetupError",
+        "BackendUnreachableError",
+        "ConfigMismatchError",
+        "ConfigValueError",
+        "DamagedCheckpointError",
+        "InvalidNameError",
+        "InvalidTagError",
+        "MetricValueError",
+        "MissingPackageError",
+        "RunConflictError",
+        "RunExistsError",
+        "RunFolderError",
+        "RunInUseError",
+        "RunNotFoundError",
+        "StepOrderError",
+        "TrackerClosedError",
+        "TrackingError",
+        "UnknownBackendError",
+    ),
+    "finding": ("FoundRun", "find_run"),
+    "naming": ("RunName", "format_run_name", "parse_run_name", "run_id"),
+    "opening": ("open_tracker",),
+    "options": ("parse_options",),
+    "protocol": (
+        "ArtifactRecord",
+        "ArtifactStore",
+        "Backend",
+        "BackendReport",
+        "FinishReport",
+        "MediaRecord",
+        "MediaWriter",
+        "RemoteRun",
+        "Row",
+        "RunDefaults",
+        "RunFinder",
+        "RunInfo",
+        "Tracker",
+    ),
+    "reading": ("RunReader", "read_run"),
+    "registry": ("known_backends", "register", "tracker_names"),
+    "replaying": ("owed", "replay"),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "ArtifactRecord",
@@ -104,3 +156,17 @@ __all__ = [
     "run_id",
     "tracker_names",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - needed once a name
+
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
