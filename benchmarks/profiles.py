@@ -161,9 +161,9 @@ lowered.compile(); stage("compile it, or load it from the cache")
 
 
 def importing() -> str:
-    """What `import hackmatrix.tracking` imports; the most expensive modules, with theirs."""
+    """What `from hackmatrix.tracking import open_tracker` imports; the most expensive modules, with theirs."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", "import hackmatrix.tracking"],
+        [sys.executable, "-X", "importtime", "-c", "from hackmatrix.tracking import open_tracker"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = done.stderr.splitlines()
