@@ -14,7 +14,9 @@ from typing import Any
 import jax
 import numpy as np
 
-BEAT_S = 5.0  # the others are told that the first is still busy; collectives on CPU wait for 30 seconds at most
+BEAT_S = (
+    5.0  # the others are told that the first is still busy; collectives on CPU wait for 30 seconds at most
+)
 HEARTBEAT_S = 10  # a process that is silent for so long is given up; JAX's own default is 100
 _SIGNS = ("gloo", "connection", "peer", "heartbeat", "coordination", "unavailable", "deadline", "aborted")
 

@@ -119,7 +119,7 @@ OTHERS = {
     "an option's value": (("--tracker-option", "jsonl.fsync=sometimes"), "'never' or 'second' or 'always'"),
     "an option of a tracker not in use": (("--tracker-option", "wandb.mode=offline"), "not in use"),
     "an unknown environment": (("--env", "cartpole"), "gymnax:CartPole-v1"),
-    "an environment without a name": (("--env", ""), "gymnax:CartPole-v1"),
+    "an environment without a name": (("--env", ""), "'hackmatrix' would be one"),
     "a Gymnax id with a slip": (("--env", "gymnax:CartPole-v2"), "CartPole-v1"),
     "continuous actions": (("--env", "gymnax:Pendulum-v1"), "continuous actions"),
     "a run that is not there": (("--resume-run", "no-such-run"), "'runs'"),

@@ -38,6 +38,13 @@ def rows_of(folder: Path) -> list[Row]:
     return list(read_run(folder).rows())
 
 
+def numbers_of(row: Row) -> Row:
+    """Without the histograms, which W&B shows in the row of their step."""
+    return row._replace(
+        metrics={tag: value for tag, value in row.metrics.items() if not isinstance(value, dict)}
+    )
+
+
 def test_help_states_the_exit_codes_and_every_default(script: Script) -> None:
     said = " ".join(script.run("--help", small=False).split())
     for code, meaning in {"0": "finished", "1": "failed", "2": "the command line is wrong"}.items():
@@ -89,7 +96,11 @@ def test_wandb_tensorboard_and_the_journal_hold_the_same_numbers(
     assert [step for step, _ in said_rows] == [3, 6, 9, 10]
     assert {"train/total_loss", "train/env_steps", "train/steps_per_second"} <= said_rows[0][1].keys()
     cases = (
-        Case(name="wandb", read=lambda run: read_history(wandb_service, run), precision="json"),
+        Case(
+            name="wandb",
+            read=lambda run: [numbers_of(row) for row in read_history(wandb_service, run)],
+            precision="json",
+        ),
         Case(name="tensorboard", read=read_events, precision="float32"),
     )
     for case in cases:

@@ -27,7 +27,13 @@ def other(script: Script, name: str, *arguments: str, code: int = 0) -> str:
     """Run another script of the folder."""
     command = [sys.executable, str(SCRIPT.with_name(name)), *arguments]
     done = subprocess.run(
-        command, cwd=script.home, env=script.environment, capture_output=True, text=True, timeout=240, check=False
+        command,
+        cwd=script.home,
+        env=script.environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -55,7 +61,9 @@ def test_an_evaluation_is_a_run_of_its_own_in_the_same_group(trained: Script) ->
 
 
 def test_a_checkpoint_plays_before_ones_eyes(trained: Script) -> None:
-    said = other(trained, "play.py", "--watch", "short", "--pause", "0", "--position", str(almost_over(trained.home)))
+    said = other(
+        trained, "play.py", "--watch", "short", "--pause", "0", "--position", str(almost_over(trained.home))
+    )
     assert "The game is over" in said
 
 
