@@ -54,4 +54,4 @@ def test_the_exit_codes_are_those_of_the_script(monkeypatch: pytest.MonkeyPatch)
     stated = re.findall(r"^  (\d+) +(.+)$", EXIT_CODES, re.MULTILINE)
     table = re.findall(r"^\| (\d+) \| (.+) \|$", between("## Exit codes", "## Your own"), re.MULTILINE)
     assert table == stated
-    assert len(stated) == 5
+    assert len(stated) == 6
