@@ -56,7 +56,7 @@ class _Series(NamedTuple):
 
 
 def make_charts(
-    runs: Sequence[RunReader], globs: Sequence[str], axis: Axis, smooth: int, *, each: bool
+    runs: Sequence[RunReader], globs: Sequence[str], axis: Axis, smooth: int, *, each: bool, iqm: bool = False
 ) -> list[Chart]:
     """A chart for each tag that a glob fits, with a curve for each run or config that has it.
 
@@ -66,6 +66,7 @@ def make_charts(
         axis: what x is.
         smooth: rows that are averaged to a point; 1 draws what was logged.
         each: draw every run for itself, also where only seeds differ.
+        iqm: of runs that are drawn as one, the interquartile mean in its interval, not mean and deviation.
 
     Raises:
         CurveError: no run has such a tag, or the axis.
@@ -84,7 +85,7 @@ def make_charts(
     charts = []
     for tag, several in found.items():
         scaled = [series._replace(x=series.x / factor, y=_smoothed(series.y, smooth)) for series in several]
-        charts.append(Chart(tag, unit, [_thinned(curve) for curve in _curves(scaled, each=each)]))
+        charts.append(Chart(tag, unit, [_thinned(curve) for curve in _curves(scaled, each=each, iqm=iqm)]))
     return charts
 
 
@@ -157,7 +158,7 @@ def _smoothed(y: "Floats", width: int) -> "Floats":
     return mean
 
 
-def _curves(several: Sequence[_Series], *, each: bool) -> list[Curve]:
+def _curves(several: Sequence[_Series], *, each: bool, iqm: bool) -> list[Curve]:
     groups: dict[str, list[_Series]] = {}
     for series in several:
         key = str(series.run.folder) if each else _without_seed(series.run.config)
@@ -166,7 +167,7 @@ def _curves(several: Sequence[_Series], *, each: bool) -> list[Curve]:
     return [
         Curve(group[0].run.name, group[0].x, group[0].y)
         if len(group) == 1
-        else _band(group, _label(group, differing))
+        else _band(group, _label(group, differing), iqm=iqm)
         for group in groups.values()
     ]
 
@@ -189,8 +190,8 @@ def _label(group: Sequence[_Series], differing: Sequence[str]) -> str:
     return f"{told or group[0].run.name} ({len(group)} runs)"
 
 
-def _band(group: Sequence[_Series], label: str) -> Curve:
-    """Mean and standard deviation over runs, wherever at least one of them is."""
+def _band(group: Sequence[_Series], label: str, *, iqm: bool) -> Curve:
+    """Mean and standard deviation over runs, wherever at least one of them is; or IQM and its interval."""
     import warnings  # noqa: PLC0415 - used here only
 
     import numpy as np
@@ -202,10 +203,40 @@ def _band(group: Sequence[_Series], label: str) -> Curve:
         told = [series for series in group if len(series.x)]
         x = np.linspace(min(s.x[0] for s in told), max(s.x[-1] for s in told), _GRID)
         values = np.stack([np.interp(x, s.x, s.y, left=np.nan, right=np.nan) for s in told])
+    if iqm:
+        return Curve(label, x, *interquartile_mean(values))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a point where no run has a number stays NaN
         mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     return Curve(label, x, mean, mean - std, mean + std)
+
+
+def interquartile_mean(values: "Floats", *, resamples: int = 500) -> tuple["Floats", "Floats", "Floats"]:
+    """Mean of the middle half of the runs at each point, and its 95% bootstrap interval over runs.
+
+    Where a run has no number there is none.
+
+    Args:
+        values: (run, point).
+        resamples: of the runs, with replacement; always the same ones.
+
+    Returns:
+        (point,) each: the mean, the lower end, the upper end.
+
+    Source: Agarwal et al. 2021, arXiv:2108.13264, section 4.3; percentiles of the bootstrap, one task.
+    """
+    import numpy as np
+
+    runs = len(values)
+    cut = runs // 4
+
+    def middle(several: Any) -> Any:
+        return np.sort(several, axis=0)[cut : runs - cut].mean(axis=0) + 0.0 * several.sum(axis=0)
+
+    lots = np.random.default_rng(0).integers(0, runs, (resamples, runs))
+    means = np.stack([middle(values[lot]) for lot in lots])
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return middle(values), low, high
 
 
 def _thinned(curve: Curve) -> Curve:

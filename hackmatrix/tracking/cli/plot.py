@@ -31,6 +31,9 @@ _SUFFIXES = (".png", ".svg", ".html")
     help="Draw the mean of N neighbouring rows.",
 )
 @click.option("--each", is_flag=True, help="Draw every run for itself, also where only seeds differ.")
+@click.option(
+    "--iqm", is_flag=True, help="Of such runs the interquartile mean, in its 95% interval over runs, instead."
+)
 @click.option("--log-y", is_flag=True, help="A logarithmic y axis (the page can switch).")
 @click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the points instead.")
@@ -41,6 +44,7 @@ def plot(
     axis: str,
     smooth: int,
     each: bool,  # noqa: FBT001 - click passes options by name
+    iqm: bool,  # noqa: FBT001 - likewise
     log_y: bool,  # noqa: FBT001 - likewise
     root: Path,
     as_json: bool,  # noqa: FBT001 - likewise
@@ -62,7 +66,7 @@ def plot(
         raise click.UsageError(f"there is no folder {str(output.parent)!r}; make it first")
     runs = [open_run(name, root) for name in dict.fromkeys(names)]
     try:
-        charts = make_charts(runs, globs, cast("Axis", axis), smooth, each=each)
+        charts = make_charts(runs, globs, cast("Axis", axis), smooth, each=each, iqm=iqm)
     except CurveError as problem:
         raise click.UsageError(str(problem)) from problem
     if as_json:

@@ -41,6 +41,26 @@ def curves(command: Command, root: Path, *words: object) -> list[dict[str, Any]]
     return found
 
 
+def test_the_interquartile_mean_leaves_out_the_best_and_the_worst_quarter() -> None:
+    from hackmatrix.tracking.cli.curves import interquartile_mean
+
+    values = np.asarray([[100.0, 1.0], [2.0, 1.0], [3.0, 1.0], [-50.0, 1.0]])
+    mean, low, high = interquartile_mean(values)
+    assert mean.tolist() == [2.5, 1.0]
+    assert low[0] < 2.5 < high[0]
+    assert (low[1], high[1]) == (1.0, 1.0)
+    lost = values.copy()
+    lost[0, 1] = np.nan
+    assert np.isnan(interquartile_mean(lost)[0]).tolist() == [False, True]
+
+
+def test_seeds_may_be_one_curve_of_their_interquartile_mean(root: Path, command: Command) -> None:
+    seeds, _ = curves(command, root, "a", "b", "c", "--metric", "loss", "--iqm")
+    assert seeds["y"] == pytest.approx(
+        [1.5 * step * 0.1 for step in range(10)]
+    )  # of two runs both are the middle
+
+
 def test_seeds_of_one_config_are_one_curve_of_their_mean(root: Path, command: Command) -> None:
     seeds, other = curves(command, root, "a", "b", "c", "--metric", "loss")
     assert seeds["label"] == "lr=0.1 (2 runs)"
