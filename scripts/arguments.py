@@ -163,8 +163,8 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--distributed",
-        action="store_true",
-        help="one of several processes; start the same command on every host. On a TPU slice this is found out",
+        action=argparse.BooleanOptionalAction,
+        help="one of several processes; start the same command on every host. Default: only on TPU hosts",
     )
     group.add_argument(
         "--coordinator", metavar="HOST:PORT", help="of the first process, where no cluster tells"
@@ -357,7 +357,8 @@ def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     yield several and args.fork_run is not None, "--fork-run begins one run; leave --num-seeds out"
     yield args.benchmark and several, "--benchmark measures one run; leave --num-seeds out"
     told = (args.coordinator, args.num_processes, args.process_id)
-    args.distributed = args.distributed or any(each is not None for each in told)
+    if args.distributed is None and all(each is not None for each in told):
+        args.distributed = True
     yield (
         any(each is None for each in told) and any(each is not None for each in told),
         "--coordinator, --num-processes and --process-id belong together; give all of them, or none",

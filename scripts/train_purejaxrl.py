@@ -101,7 +101,7 @@ def _connect(args: argparse.Namespace) -> None:
     """Join the other processes, before anything touches a device."""
     if args.distributed:
         start_processes(args.coordinator, args.num_processes, args.process_id)
-    elif on_tpu_slice():
+    elif args.distributed is None and on_tpu_slice():
         try:
             start_processes()
         except (RuntimeError, ValueError) as problem:
