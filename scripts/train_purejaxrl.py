@@ -4,23 +4,24 @@ import argparse
 import dataclasses
 import logging
 import os
-import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from agents import find_group, group_of, name_of_seed, open_group
+from agents import group_of, name_of_seed, open_group
 from arguments import parse_arguments
+from choosing import Setup, config_of, described, find_all, group_of_source, is_done, setup_of, source_of_fork
 from compile_cache import use_compile_cache
-from progress import ConsoleHandler, Display, draw_curve
+from progress import ConsoleHandler, Display
 from rich.console import Console
+from stopping import FAILED, FINISHED, LOST, USAGE, Stop
+from telling import tell_begin, tell_ends
 
 from hackmatrix import __version__
 from hackmatrix.purejaxrl import (
@@ -39,7 +40,6 @@ from hackmatrix.purejaxrl import (
     platform_facts,
     read_checkpoint,
     restore,
-    shards_for,
     stack_agents,
     train,
 )
@@ -56,25 +56,19 @@ from hackmatrix.tracking import (
     FinishReport,
     FoundRun,
     RunInUseError,
-    RunNotFoundError,
     Tracker,
     TrackingError,
-    find_run,
     open_tracker,
     owed,
-    parse_options,
-    read_run,
     replay,
     tracker_names,
 )
 from hackmatrix.tracking.protocol import Resume, Status
 from hackmatrix.tracking.provenance import Provenance
-from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
+from hackmatrix.tracking.roots import run_root
 from hackmatrix.tracking.system_metrics import SYSTEM_TAGS, SystemMetrics, require_psutil
 
-FINISHED, FAILED, USAGE, LOST, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 MANY_RUNS = 16  # of one process at wandb; each has a client of its own
-DEFAULT_ENTITY = "charles-team"
 RUN_PREFIX = "hackmatrix-jax"
 
 
@@ -115,70 +109,6 @@ def _leads() -> bool:
     return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
-class Stop:
-    """Asks training to end after the chunk that is running; chains the handlers that were there."""
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._earlier = {
-            number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            os._exit(INTERRUPTED)  # asked twice: the checkpoint before this one has to do
-        self.signal = number
-        earlier = self._earlier[signal.Signals(number)]
-        if callable(earlier) and earlier is not signal.default_int_handler:
-            earlier(number, frame)
-
-    def asked(self) -> bool:
-        """Whether a signal came."""
-        return self.signal is not None
-
-    def status(self) -> Status:
-        """What the run is called when it ends now."""
-        if self.signal is None:
-            return "finished"
-        return "interrupted" if self.signal == signal.SIGINT else "preempted"
-
-    def exit_code(self) -> int:
-        """The same for the shell."""
-        if self.signal is None:
-            return FINISHED
-        return INTERRUPTED if self.signal == signal.SIGINT else TERMINATED
-
-
-class Setup(NamedTuple):
-    """What the flags say about tracking."""
-
-    trackers: str  # comma-separated
-    options: dict[str, dict[str, Any]]
-    root: Path
-    entity: str
-
-
-def _setup(args: argparse.Namespace) -> Setup:
-    options: dict[str, dict[str, Any]] = {
-        name: dict(each) for name, each in parse_options(args.tracker_option).items()
-    }
-    names = list(tracker_names(args.tracker))
-    if "wandb" in names:
-        wandb = options.setdefault("wandb", {})
-        wandb.setdefault("step_metric", "train/update_step")
-        wandb.update({"rewind": True} if args.rewind else {})
-        wandb.update({"keep_remote_all": True} if args.keep_remote == "all" else {})
-    if args.mirror is not None:
-        names.append("mirror")
-        options["mirror"] = {"path": args.mirror}
-    return Setup(
-        trackers=",".join(names),
-        options=options,
-        root=Path(args.checkpoint_dir) if args.checkpoint_dir is not None else DEFAULT_ROOT,
-        entity=args.entity or os.environ.get("WANDB_ENTITY") or DEFAULT_ENTITY,
-    )
-
-
 def _benchmark(args: argparse.Namespace, console: Console) -> int:
     from benchmark import DEFAULT_LIMIT, plan_of, run_benchmark  # noqa: PLC0415 - not needed for training
 
@@ -186,18 +116,18 @@ def _benchmark(args: argparse.Namespace, console: Console) -> int:
         use_compile_cache()
     plan = plan_of(
         args.tracker if args.tracker_given else None,
-        _setup(args).options,
+        setup_of(args).options,
         limit=DEFAULT_LIMIT if args.max_overhead is None else args.max_overhead,
         chunks=args.benchmark_chunks,
         self_test=args.benchmark_self_test,
         output=None if args.output is None else Path(args.output),
     )
-    config = _config(args, None, forked=True)
+    config = config_of(args, None, forked=True)
     return run_benchmark(plan, config, make_environment(config.env), console)
 
 
 def _run(args: argparse.Namespace, console: Console) -> int:
-    setup = _setup(args)
+    setup = setup_of(args)
     if not args.no_compile_cache:
         use_compile_cache()
     if args.system_metrics is not None:
@@ -208,13 +138,13 @@ def _run(args: argparse.Namespace, console: Console) -> int:
 
     def plan() -> dict[str, Any]:
         nonlocal source, found
-        source = _source_of_fork(args, setup)
-        found = _find_all(args, setup, source)
+        source = source_of_fork(args, setup)
+        found = find_all(args, setup, source)
         first = found[0]
-        config = _config(args, first or source, forked=first is None)
+        config = config_of(args, first or source, forked=first is None)
         make_environment(config.env)
         choose_layout(config, args.num_devices, num_seeds=args.num_seeds)
-        done = all(run is not None and _is_done(run, config) for run in found)
+        done = all(run is not None and is_done(run, config) for run in found)
         for run in found if not done else ():
             goes_on = run if run is not None else source
             one = None if goes_on is None else _read(goes_on, console)
@@ -295,6 +225,7 @@ def _open_all(
     """A tracker for each seed; nothing is left open if one fails."""
     seeds = range(config.seed, config.seed + len(found))
     trackers: list[Tracker] = []
+    facts = {**platform_facts(), "hackmatrix": __version__, "commit": _commit()}
 
     def open_one(
         seed: int, run: FoundRun | None, name: str | None, group: str | None, resume: Resume = "allow"
@@ -307,9 +238,9 @@ def _open_all(
             name=name if run is None else None,
             prefix=RUN_PREFIX if automatic else None,
             suffix=args.run_suffix if automatic else None,
-            config=_described(dataclasses.replace(config, seed=seed), source, len(found)),
-            attempt={**platform_facts(), "hackmatrix": __version__, "commit": _commit()},
-            group=args.group or group or (_group_of(source) if source is not None else None),
+            config=described(dataclasses.replace(config, seed=seed), source, len(found)),
+            attempt=facts,
+            group=args.group or group or (group_of_source(source) if source is not None else None),
             tags=args.tags.split(",") if args.tags else None,
             notes=args.notes,
             root=setup.root,
@@ -356,7 +287,7 @@ def _train(
     console: Console,
     beside: ExitStack,
 ) -> int:
-    _tell_begin(console, trackers)
+    tell_begin(console, trackers)
     status: Status = "failed"
     lost: str | None = None
     first = 0 if start is None else int(np.max(np.asarray(start.update)))
@@ -384,7 +315,7 @@ def _train(
         reports = _finish_all(trackers, status)
         if status == "failed" and _is_one_of_several():
             _leave(lost)
-    _tell_ends(console, trackers, reports)
+    tell_ends(console, trackers, reports)
     if result.save_problem is not None:
         console.print(f"the last checkpoint is missing: {result.save_problem}", style="red")
         return FAILED
@@ -402,30 +333,6 @@ def _leave(lost: str | None) -> None:
     os._exit(FAILED if lost is None else LOST)
 
 
-def _tell_begin(console: Console, trackers: Sequence[Tracker]) -> None:
-    for run in (tracker.run for tracker in trackers):
-        console.print(
-            f"run {run.name}" + (f", attempt {run.attempt}" if run.resumed else ""), highlight=False
-        )
-        for place in filter(None, (run.folder, run.url)):
-            console.print(f"  {place}", highlight=False, soft_wrap=True)
-
-
-def _tell_ends(console: Console, trackers: Sequence[Tracker], reports: Sequence[FinishReport]) -> None:
-    for tracker, report in zip(trackers, reports, strict=True):
-        if len(trackers) == 1:
-            _tell_end(console, tracker, report)
-        else:
-            console.print(
-                f"{tracker.run.name}: {report.status}, {report.rows} rows up to update {report.last_step}",
-                highlight=False,
-                soft_wrap=True,
-            )
-    if len(trackers) > 1 and trackers[0].run.folder is not None:
-        names = " ".join(tracker.run.name for tracker in trackers)
-        console.print(f"together:   hackmatrix-runs plot {names}", highlight=False, soft_wrap=True)
-
-
 def _finish_all(trackers: Sequence[Tracker], status: Status) -> list[FinishReport]:
     """End all runs, at once where there are several: each may wait for its backends."""
     if len(trackers) == 1:
@@ -438,160 +345,6 @@ def _is_one_of_several() -> bool:
     import jax  # noqa: PLC0415 - as above
 
     return jax.distributed.is_initialized() and jax.process_count() > 1
-
-
-def _find_all(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> list[FoundRun | None]:
-    """The run of each seed that the command line goes on with; none begins new ones."""
-    if args.num_seeds == 1:
-        return [_find(args, setup, source)]
-    seeds = range(
-        args.given.get("seed", TrainConfig.seed), args.given.get("seed", TrainConfig.seed) + args.num_seeds
-    )
-    wanted = args.run_name or args.resume_run
-    if wanted == "auto":
-        first = _find(args, setup, source)
-        wanted = None if first is None else group_of(first.name, seeds[0])
-    if wanted is None:
-        return [None] * args.num_seeds
-    found = find_group(wanted, seeds, lambda name: _look_for(args, setup, name))
-    if args.resume_run not in (None, "auto") and found[0] is None:
-        raise RunNotFoundError(
-            f"no run {name_of_seed(wanted, seeds[0])!r} in {str(run_root(setup.root))!r} or at "
-            f"{setup.trackers}; begin the group with --run-name {wanted}"
-        )
-    return found
-
-
-def _find(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> FoundRun | None:
-    """The run that the command line goes on with; none begins a new one."""
-    wanted = args.run_name or args.resume_run
-    if wanted is None:
-        return None
-    auto = args.resume_run == "auto"
-    try:
-        found = _look_for_config(args, setup, source) if auto else _look_for(args, setup, wanted)
-    except BackendUnreachableError:
-        if args.run_name is None:
-            raise
-        found = None  # a named run begins here, and the backend follows when it can be reached
-    if found is None and args.resume_run is not None and not auto:
-        raise RunNotFoundError(
-            f"no run {wanted!r} in {str(run_root(setup.root))!r} or at {setup.trackers}; see the names there, or "
-            f"begin it with --run-name {wanted}"
-        )
-    return found
-
-
-def _look_for_config(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> FoundRun | None:
-    """The newest run of the command line's config; where it names no shards, with as many as it began with."""
-    config = _config(args, source, forked=True)
-    counts = [config.num_shards]
-    if "num_shards" not in args.given:
-        counts += [2**power for power in range(7) if 2**power != config.num_shards]
-    for count in counts:
-        try:
-            other = dataclasses.replace(config, num_shards=count)
-        except ConfigError:
-            continue
-        found = _look_for(args, setup, None, _described(other, source, args.num_seeds))
-        if found is not None:
-            return found
-    return None
-
-
-def _look_for(
-    args: argparse.Namespace, setup: Setup, name: str | None, config: Mapping[str, Any] | None = None
-) -> FoundRun | None:
-    return find_run(
-        name,
-        root=setup.root,
-        backends=setup.trackers,
-        project=args.project,
-        entity=setup.entity,
-        options=setup.options,
-        config=config,
-    )
-
-
-def _source_of_fork(args: argparse.Namespace, setup: Setup) -> FoundRun | None:
-    """The run whose checkpoint a new run begins with; its ``step`` is that of the checkpoint."""
-    if args.fork_run is None:
-        return None
-    name, at, step = args.fork_run.partition("@")
-    if at and not step.isdecimal():
-        raise ConfigError(f"--fork-run {args.fork_run!r}: {step!r} is no step; write NAME or NAME@40")
-    source = _look_for(args, setup, name)
-    if source is None:
-        raise RunNotFoundError(
-            f"no run {name!r} to fork in {str(run_root(setup.root))!r} or at {setup.trackers}"
-        )
-    if at and int(step) not in source.steps:
-        steps = ", ".join(map(str, source.steps)) or "none"
-        raise RunNotFoundError(f"run {name} has no checkpoint {step}; it has {steps}")
-    if source.fetch_checkpoint(int(step) if at else None) is None:
-        raise RunNotFoundError(f"run {name} has no whole checkpoint to fork")
-    if at and source.step != int(step):
-        raise RunNotFoundError(
-            f"checkpoint {step} of run {name} is damaged; the newest whole one is {source.step}"
-        )
-    return source
-
-
-def _described(config: TrainConfig, source: FoundRun | None, num_seeds: int = 1) -> dict[str, Any]:
-    """The run's config for ever: its numbers, where they began, and how many runs its group has."""
-    described = dataclasses.asdict(config)
-    if num_seeds > 1:
-        described["num_seeds"] = num_seeds
-    if source is not None:
-        described["forked_from"] = f"{source.name}@{source.step}"
-    return described
-
-
-def _group_of(source: FoundRun) -> str:
-    group = (source.identity or {}).get("group")
-    return str(group) if group else source.name
-
-
-def _config(args: argparse.Namespace, known_run: FoundRun | None, *, forked: bool) -> TrainConfig:
-    """The run's config: its own where it exists, else the flags over the defaults, or over the fork's source."""
-    fields = {field.name for field in dataclasses.fields(TrainConfig)}
-    known = {key: value for key, value in known_run.config.items() if key in fields} if known_run else {}
-    if known_run is not None and not forked:
-        _refuse_changes(args, known_run, known)
-    values = {**known, **args.given}
-    if "num_shards" not in values:
-        import jax  # noqa: PLC0415 - devices are asked for after the flags were read
-
-        values["num_shards"] = shards_for(values.get("num_envs", TrainConfig.num_envs), jax.device_count())
-    return TrainConfig(**values)
-
-
-def _refuse_changes(args: argparse.Namespace, found: FoundRun, known: Mapping[str, Any]) -> None:
-    changed = {
-        name: (known[name], value)
-        for name, value in args.given.items()
-        if name in known and known[name] != value
-    }
-    if "total_timesteps" in changed and not known["anneal_lr"]:
-        before, now = changed["total_timesteps"]
-        if now >= before:
-            del changed["total_timesteps"]
-    if not changed:
-        return
-    told = ", ".join(f"{_flag(name)}: {then} then, {now} now" for name, (then, now) in changed.items())
-    flags = " ".join(f"{_flag(name)} {now}" for name, (_, now) in changed.items())
-    raise ConfigError(
-        f"run {found.name} has another config ({told}); a run has one config for ever: leave these out to go on, "
-        f"or begin a new run from its checkpoint: --fork-run {found.name} {flags}"
-    )
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _is_done(found: FoundRun, config: TrainConfig) -> bool:
-    return found.status == "finished" and found.config.get("total_timesteps") == config.total_timesteps
 
 
 def _deliver_owed(found: FoundRun, setup: Setup, console: Console) -> int:
@@ -639,44 +392,6 @@ def _commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
-
-
-def _tell_end(console: Console, tracker: Tracker, report: FinishReport) -> None:
-    run = tracker.run
-    console.print(f"{report.status}: {report.rows} rows up to update {report.last_step}", highlight=False)
-    if run.folder is None:
-        return
-    columns = read_run(run.folder).columns(["train/env_steps", "train/mean_episode_return"])
-    points = [
-        (steps, mean)
-        for steps, mean in zip(columns["train/env_steps"], columns["train/mean_episode_return"], strict=True)
-        if steps is not None and mean is not None
-    ]
-    if len(points) > 1:
-        draw_curve(console, [steps for steps, _ in points], [mean for _, mean in points])
-    if points:
-        steps, mean = points[-1]
-        best = max(mean for _, mean in points)
-        console.print(
-            f"mean episode return {mean:.1f} at {steps:,.0f} env steps; the best row has {best:.1f}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(f"rows:       {run.folder / 'metrics.jsonl'}", highlight=False, soft_wrap=True)
-    if "tensorboard" in report.backends:
-        console.print(
-            f"curves:     tensorboard --logdir {run.folder.parent}", highlight=False, soft_wrap=True
-        )
-    if run.url is not None:
-        console.print(f"curves:     {run.url}", highlight=False, soft_wrap=True)
-    if report.status == "finished":
-        console.print(
-            f"in Python:  hackmatrix.tracking.read_run({str(run.folder)!r}).columns()",
-            highlight=False,
-            soft_wrap=True,
-        )
-    else:
-        console.print(f"to go on:   --resume-run {run.name}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

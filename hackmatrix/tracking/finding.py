@@ -19,7 +19,7 @@ from hackmatrix.tracking.errors import (
 )
 from hackmatrix.tracking.naming import check_name, run_id
 from hackmatrix.tracking.protocol import ArtifactStore, Backend, Config, RemoteRun, RunFinder
-from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.registry import WORDS, backend_maker, tracker_names
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 from hackmatrix.tracking.run_folder import RunFolder
 
@@ -189,8 +189,8 @@ def _makers(
     mirror: str | None, backends: str | Sequence[str], options: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Callable[[], Backend]]:
     names = [name for name in (tracker_names(backends) if backends else ()) if name not in WORDS]
-    makers = {name: _maker(name, options.get(name, {})) for name in names}
-    return makers if mirror is None else {"mirror": _maker("mirror", {"path": mirror}), **makers}
+    makers = {name: backend_maker(name, options.get(name, {})) for name in names}
+    return makers if mirror is None else {"mirror": backend_maker("mirror", {"path": mirror}), **makers}
 
 
 def _ask_all(
@@ -217,10 +217,6 @@ def _ask_all(
         if found is not None:
             remote.append((place, make, found))
     return remote, silent
-
-
-def _maker(name: str, options: Mapping[str, Any]) -> Callable[[], Backend]:
-    return lambda: make_backend(name, options)
 
 
 def _project(backend: object, project: str | None) -> str:

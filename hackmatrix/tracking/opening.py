@@ -16,7 +16,7 @@ from hackmatrix.tracking.naming import check_name, run_id
 from hackmatrix.tracking.null import NullTracker
 from hackmatrix.tracking.options import coerce_options, refuse_unused_options
 from hackmatrix.tracking.protocol import Backend, Resume, RunDefaults, RunInfo, Tracker
-from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.registry import WORDS, backend_maker, tracker_names
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.starting import DailyNames, JournalOptions, Opening
 
@@ -140,11 +140,7 @@ def _makers(
     for name in required:
         if name not in carriers:
             raise TrackingError(f"{name!r} is required but not opened; opened are {', '.join(names)}")
-
-    def maker(name: str) -> Callable[[], Backend]:
-        return lambda: make_backend(name, options.get(name, {}))
-
-    return {name: maker(name) for name in carriers}
+    return {name: backend_maker(name, options.get(name, {})) for name in carriers}
 
 
 def _labels(probes: Sequence[Backend], **given: Any) -> dict[str, Any]:

@@ -151,6 +151,11 @@ def make_backend(name: str, options: Mapping[str, Any] | None = None) -> Backend
     return backend
 
 
+def backend_maker(name: str, options: Mapping[str, Any] | None = None) -> Callable[[], Backend]:
+    """What gives a new, unopened backend object of this name, as often as one is needed."""
+    return lambda: make_backend(name, options)
+
+
 def _entry_points() -> dict[str, Entry]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, needed for unknown names only
 

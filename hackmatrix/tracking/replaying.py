@@ -15,10 +15,10 @@ from hackmatrix.tracking.journal import read_chunks, scan
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.naming import check_name, run_id
 from hackmatrix.tracking.options import refuse_unused_options
-from hackmatrix.tracking.protocol import Backend, FinishReport, Status
+from hackmatrix.tracking.protocol import FinishReport, Status
 from hackmatrix.tracking.reading import read_run
 from hackmatrix.tracking.records import RecordReader
-from hackmatrix.tracking.registry import WORDS, make_backend, tracker_names
+from hackmatrix.tracking.registry import WORDS, backend_maker, tracker_names
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 from hackmatrix.tracking.run_folder import RunFolder
 
@@ -68,7 +68,7 @@ def replay(
     if not names:
         raise UnknownBackendError(f"{backends!r} carries rows nowhere; name a backend, e.g. wandb")
     refuse_unused_options(options or {}, names)
-    makers = {name: _maker(name, (options or {}).get(name, {})) for name in names}
+    makers = {name: backend_maker(name, (options or {}).get(name, {})) for name in names}
     for make in makers.values():
         make()  # options and packages are refused before anything is opened
     reader = read_run(path_or_name, root)
@@ -132,7 +132,3 @@ def owed(identity: Mapping[str, Any]) -> list[str]:
     """Backends that a finished run still owes rows or artifacts, by its last report."""
     backends = identity.get("report", {}).get("backends", {})
     return [name for name, report in backends.items() if report["pending"] or report["problem"]]
-
-
-def _maker(name: str, options: Mapping[str, Any]) -> Callable[[], Backend]:
-    return lambda: make_backend(name, options)
