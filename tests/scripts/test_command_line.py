@@ -128,7 +128,8 @@ def test_wandb_offline_needs_no_account_and_keeps_a_run_to_sync(script: Script) 
 
 def test_what_the_machine_did_and_where_the_numbers_come_from_are_kept(script: Script) -> None:
     pytest.importorskip("psutil", reason="the package psutil is not installed")
-    script.run(*TOTAL, "--run-name", "watched", "--system-metrics", "0.1")
+    # Long enough for many ticks: one that finds no open step waits for the next.
+    script.run("--total-timesteps", str(2000 * 8 * 32), "--run-name", "watched", "--system-metrics", "0.1")
     rows = rows_of(script.runs / "watched")
     assert any("system/process_memory_mb" in row.metrics for row in rows)
     records = read_run(script.runs / "watched").records()
