@@ -70,9 +70,10 @@ def made() -> Backend:
 
 
 def train(tracker: Tracker, found: FoundRun | None) -> int:
-    last = tracker.run.last_step
-    for step in range(0 if last is None else last + 1, 3):
+    for step in range(tracker.run.next_step, 3):
         tracker.log({"train/loss": 0.5}, step=step)
+        with tracker.checkpoint(step=step) as folder:
+            (folder / "state.txt").write_text("saved")
     tracker.log_series({"a/b": [1.0, 2.0]}, steps=[3, 4])
     return found.step or 0 if found is not None else 0
 

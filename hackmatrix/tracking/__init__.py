@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         RunDefaults,
         RunFinder,
         RunInfo,
+        RunNames,
         Tracker,
     )
     from hackmatrix.tracking.reading import RunReader, read_run
@@ -99,6 +100,7 @@ _NAMES = {
         "RunDefaults",
         "RunFinder",
         "RunInfo",
+        "RunNames",
         "Tracker",
     ),
     "reading": ("RunReader", "read_run"),
@@ -136,6 +138,7 @@ __all__ = [
     "RunInUseError",
     "RunInfo",
     "RunName",
+    "RunNames",
     "RunNotFoundError",
     "RunReader",
     "StepOrderError",

@@ -1,6 +1,7 @@
 """A tracker that keeps nothing and refuses what a real one refuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ class NullTracker:
 
     def __init__(self, run: RunInfo) -> None:
         self._run = run
-        self._steps = StepOrder(None)
+        self._steps = StepOrder(run.last_step)
         self._report: FinishReport | None = None
 
     @property
@@ -88,6 +89,27 @@ class NullTracker:
         step = whole_number(step)
         if with_journal:
             self._steps.seal(step)
+
+    @contextmanager
+    def checkpoint(
+        self,
+        *,
+        step: int,
+        keep: int | None = 3,
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, ConfigValue] | None = None,
+        upload: bool = True,
+    ) -> Iterator[Path]:
+        """A folder that is removed again."""
+        import tempfile  # noqa: PLC0415 - keeps the package's import light
+
+        self._check_open()
+        with tempfile.TemporaryDirectory(prefix="hackmatrix-") as folder:
+            yield Path(folder)
+            self.log_artifact(
+                folder, name="checkpoint", step=step, aliases=aliases, metadata=metadata, keep=keep,
+                with_journal=True, upload=upload,
+            )  # fmt: skip
 
     def _check_medium(self, tag: str, step: int) -> None:
         self._check_open()

@@ -168,4 +168,10 @@ def _null_info(
     found: FoundRun | None, name: str | None, naming: DailyNames, labels: Mapping[str, Any]
 ) -> RunInfo:
     chosen = found.name if found is not None else name or naming.name(1)
-    return RunInfo(id=run_id(chosen), name=chosen, uid=found.uid if found is not None else "", **labels)
+    return RunInfo(
+        id=run_id(chosen),
+        name=chosen,
+        uid=found.uid if found is not None else "",
+        last_step=found.step if found is not None else None,  # all processes go on from the same checkpoint
+        **labels,
+    )

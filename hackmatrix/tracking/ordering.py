@@ -106,7 +106,7 @@ class StepOrder:
         if self._last_step is not None and step <= self._last_step:
             raise StepOrderError(
                 f"step {step} was logged before this attempt, which goes on after step {self._last_step}; "
-                "begin at run.last_step + 1, or open with resume=find_run(...) to go on from a checkpoint"
+                "begin at run.next_step, or open with resume=find_run(...) to go on from a checkpoint"
             )
         if step <= self.sealed:
             raise StepOrderError(

@@ -1,6 +1,7 @@
 """What is promised, to whom: ``Tracker`` to training loops, ``Backend`` to those who carry rows somewhere."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,11 @@ class RunInfo:
     resumed: bool = False
     attempt: int = 0
     last_step: int | None = None
+
+    @property
+    def next_step(self) -> int:
+        """Where a loop begins or goes on: behind ``last_step``; 0 if no row is held."""
+        return 0 if self.last_step is None else self.last_step + 1
 
 
 class Row(NamedTuple):
@@ -233,6 +239,31 @@ class Tracker(Protocol):
             FileNotFoundError: ``path`` is not there.
         """
 
+    def checkpoint(
+        self,
+        *,
+        step: int,
+        keep: int | None = 3,
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, ConfigValue] | None = None,
+        upload: bool = True,
+    ) -> AbstractContextManager[Path]:
+        """Save what the run goes on from: a ``with`` block that writes files into the empty folder it gets.
+
+        ::
+
+            with tracker.checkpoint(step=step) as folder:
+                (folder / "state.json").write_text(json.dumps(state))
+
+        At its end the folder becomes the checkpoint of ``step``, as by ``log_artifact(folder,
+        name="checkpoint", type="model", with_journal=True, ...)``. After an exception there is none. The null
+        tracker removes the folder in any case.
+
+        Raises:
+            StepOrderError: a later step is sealed already; at the end of the block.
+            OSError: the disk refused; there is no checkpoint of this step then.
+        """
+
     def log_histogram(
         self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
     ) -> None:
@@ -282,7 +313,7 @@ class Backend(Protocol):
     everything else is tried again.
 
     Optional abilities have protocols of their own: ``ArtifactStore``, ``MediaWriter``, ``RunFinder``,
-    ``RunDefaults``, ``HasNative``.
+    ``RunNames``, ``RunDefaults``, ``HasNative``.
     """
 
     precision: Precision
@@ -336,6 +367,11 @@ class RunFinder(Protocol):
         self, name: str | None, config_digest: str | None, project: str, entity: str | None
     ) -> RemoteRun | None:
         """The run of this name or id, or, without one, the newest whose config has this digest."""
+
+
+@runtime_checkable
+class RunNames(Protocol):
+    """A backend that can be asked whether a name is in use, so that a new run gets another."""
 
     def taken(self, name: str, project: str, entity: str | None) -> bool:
         """Whether a run of this name exists; what cannot be asked counts as free."""

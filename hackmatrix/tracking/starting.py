@@ -30,7 +30,7 @@ from hackmatrix.tracking.journal import Fsync, Journal, last_line, read_chunks, 
 from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.naming import RunName, format_run_name, next_number
-from hackmatrix.tracking.protocol import Backend, Resume, RunFinder, RunInfo, Tracker
+from hackmatrix.tracking.protocol import Backend, Resume, RunInfo, RunNames, Tracker
 from hackmatrix.tracking.records import RecordReader, artifact_line, read_records
 from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.replaying import replay_command
@@ -161,7 +161,7 @@ class Opening:
         project, entity = self.labels["project"], self.labels["entity"]
         for make in self.makers.values():
             backend = make()
-            if isinstance(backend, RunFinder):
+            if isinstance(backend, RunNames):
                 try:
                     if backend.taken(name, project, entity):
                         return True

@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -197,6 +198,30 @@ class JournalTracker:
             with self._order:
                 self._writer.put(lambda: line)
             self._artifacts.prune(name, keep)
+
+    @contextmanager
+    def checkpoint(
+        self,
+        *,
+        step: int,
+        keep: int | None = 3,
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, ConfigValue] | None = None,
+        upload: bool = True,
+    ) -> Iterator[Path]:
+        """Save what the run goes on from; see ``Tracker.checkpoint``."""
+        self._check_open()
+        folder = self._folder.checkpoints / f"tmp-save-{whole_number(step)}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+            self.log_artifact(
+                folder, name="checkpoint", type="model", step=step, aliases=aliases, metadata=metadata,
+                keep=keep, with_journal=True, upload=upload,
+            )  # fmt: skip
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # it was moved, unless something failed
 
     def log_histogram(
         self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None

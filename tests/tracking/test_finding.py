@@ -116,9 +116,6 @@ class Remote(ListBackend):
     answer: Any = None
     asked: list[tuple[Any, ...]]
 
-    def taken(self, name: str, project: str, entity: str | None) -> bool:
-        return False
-
     def find(
         self, name: str | None, digest: str | None, project: str, entity: str | None
     ) -> RemoteRun | None:

@@ -23,14 +23,14 @@ from hackmatrix.tracking.errors import (
     RunNotFoundError,
     TrackingError,
 )
-from hackmatrix.tracking.protocol import Config, Number, RemoteRun, RunInfo, Status
+from hackmatrix.tracking.protocol import Config, Number, RunInfo, Status
 from hackmatrix.tracking.registry import replaced
 from tests.tracking.list_backend import ListBackend
 
 
 def finished(root: Path, name: str, steps: int = 3, **more: Any) -> None:
     with open_tracker("jsonl", name=name, root=root, **more) as tracker:
-        for step in range(tracker.run.last_step + 1 if tracker.run.last_step is not None else 0, steps):
+        for step in range(tracker.run.next_step, steps):
             tracker.log({"a": step}, step=step)
 
 
@@ -106,11 +106,8 @@ def test_a_name_that_a_backend_knows_is_not_taken(tmp_path: Path, caplog: pytest
     def taken(self: Any, name: str, project: str, entity: str | None) -> bool:
         return not name.endswith("-3")
 
-    def find(self: Any, *rest: Any) -> RemoteRun | None:
-        return None
-
     with (
-        backend(ListBackend, taken=taken, find=find),
+        backend(ListBackend, taken=taken),
         open_tracker("listing", root=tmp_path, prefix="p") as tracker,
     ):
         pass

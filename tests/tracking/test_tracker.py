@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hackmatrix.tracking import FinishReport, open_tracker, read_run
+from hackmatrix.tracking import FinishReport, find_run, open_tracker, read_run
 from hackmatrix.tracking.errors import (
     ConfigValueError,
     InvalidNameError,
@@ -178,6 +178,70 @@ def test_a_checkpoint_that_is_not_there_seals_nothing(tmp_path: Path) -> None:
             tracker.log_artifact(tmp_path / "nowhere", name="checkpoint", step=2, with_journal=True)
         tracker.log({"b": 1}, step=2)
     assert rows(tmp_path) == [(2, {"a": 1, "b": 1})]
+
+
+def test_a_block_that_saves_becomes_a_checkpoint(tmp_path: Path) -> None:
+    with opened(tmp_path) as tracker:
+        for step in range(5):
+            tracker.log({"a": step}, step=step)
+            with tracker.checkpoint(step=step, keep=2, metadata={"note": step}) as folder:
+                assert list(folder.iterdir()) == []
+                (folder / "state").write_text(str(step))
+    checkpoints = tmp_path / "r" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["pieces", "step-3", "step-4"]
+    found = find_run("r", root=tmp_path)
+    assert found is not None
+    fetched = found.fetch_checkpoint()
+    assert fetched is not None
+    assert (fetched / "state").read_text() == "4"
+    last = read_run("r", tmp_path).records()[-1]
+    assert (last["name"], last["type"], last["metadata"]) == ("checkpoint", "model", {"note": 4})
+
+
+def test_a_block_that_raises_saves_nothing_and_seals_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path) as tracker:
+        tracker.log({"a": 1}, step=2)
+        with pytest.raises(FileNotFoundError), tracker.checkpoint(step=2) as folder:
+            (folder / "deep").mkdir() or (tmp_path / "nowhere").read_text()
+        tracker.log({"b": 1}, step=2)
+        with tracker.checkpoint(step=2) as folder:
+            assert list(folder.iterdir()) == []
+        with pytest.raises(StepOrderError, match="cannot be saved"), tracker.checkpoint(step=1):
+            pass
+        assert sorted(path.name for path in (tmp_path / "r" / "checkpoints").iterdir()) == [
+            "pieces",
+            "step-2",
+        ]
+    with pytest.raises(TrackerClosedError), tracker.checkpoint(step=3):
+        pytest.fail("the block of a finished run was entered")
+
+
+def test_every_process_goes_on_at_the_same_step_and_only_one_saves(tmp_path: Path) -> None:
+    assert open_tracker("null").run.next_step == 0
+    with opened(tmp_path) as tracker:
+        assert tracker.run.next_step == 0
+        for step in range(3):
+            tracker.log({"a": step}, step=step)
+            if step == 1:
+                with tracker.checkpoint(step=step):
+                    pass
+    for process in (1, 0):
+        found = find_run("r", root=tmp_path)
+        assert found is not None
+        assert found.fetch_checkpoint() is not None
+        with open_tracker(resume=found, root=tmp_path, process_index=process) as tracker:
+            assert tracker.run.next_step == 2
+            with pytest.raises(StepOrderError):
+                tracker.log({"a": 1}, step=1)
+            tracker.log({"a": 2}, step=2)
+            with tracker.checkpoint(step=2) as folder:
+                (folder / "state").write_text(str(process))
+            with pytest.raises(StepOrderError, match="sealed"):
+                tracker.log({"b": 2}, step=2)
+        assert not folder.exists(), "it was moved, or removed"
+        checkpoint = tmp_path / "r" / "checkpoints" / "step-2"
+        assert checkpoint.exists() == (process == 0)
+    assert (checkpoint / "state").read_text() == "0"
 
 
 def test_as_many_artifacts_are_kept_as_was_asked_for(tmp_path: Path) -> None:

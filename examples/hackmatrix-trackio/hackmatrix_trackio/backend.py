@@ -10,7 +10,7 @@ import trackio
 from trackio.sqlite_storage import SQLiteStorage
 from trackio.utils import RESERVED_KEYS
 
-from hackmatrix.tracking import BackendSetupError, RemoteRun, Row, RunConflictError, RunInfo
+from hackmatrix.tracking import BackendSetupError, Row, RunConflictError, RunInfo
 from hackmatrix.tracking.protocol import Config, Number, Precision, Status
 
 
@@ -85,11 +85,6 @@ class TrackioBackend:
     def taken(self, name: str, project: str, entity: str | None) -> bool:
         """Whether the project has a run of this name."""
         return SQLiteStorage.get_latest_run_record_by_name(self._project or project, name) is not None
-
-    def find(
-        self, name: str | None, config_digest: str | None, project: str, entity: str | None
-    ) -> RemoteRun | None:
-        """None: checkpoints are not kept here, so there is nothing to go on from."""
 
     def _last(self) -> int | None:
         assert self._run is not None

@@ -33,11 +33,8 @@ for step in range(start, arguments["rows"]):
     if step % 3 == 0:
         tracker.log({"b/value": -step / 3}, step=step)
     if step % arguments["every"] == 0:
-        state = tracker.run.folder / "checkpoints" / "tmp-state"
-        state.mkdir(parents=True, exist_ok=True)
-        (state / "state.txt").write_text(str(step))
-        tracker.log_artifact(state, name="checkpoint", step=step, keep=2, with_journal=True,
-                             upload=arguments.get("upload", False))
+        with tracker.checkpoint(step=step, keep=2, upload=arguments.get("upload", False)) as state:
+            (state / "state.txt").write_text(str(step))
     if arguments["name"] == "jsonl":
         tracker.flush(1)  # so that a kill leaves rows behind the checkpoint
     time.sleep(arguments["pause"])
