@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from hackmatrix.tracking.errors import DamagedCheckpointError
 from hackmatrix.tracking.journal import read_chunks, scan
 from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_file, sync_folder, write_whole
+from hackmatrix.tracking.strict_json import encode_strict
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -172,7 +173,7 @@ class BundleMaker:
         self._folder.pieces.mkdir(parents=True, exist_ok=True)
         self._close_piece("metrics", self._folder.metrics, step, sizes["metrics"])
         self._close_piece("records", self._folder.records, step, sizes["records"])
-        write_whole(source / "run.json", (json.dumps(identity, indent=1) + "\n").encode())
+        write_whole(source / "run.json", encode_strict(identity))
         bundle = Bundle(
             step,
             identity["uid"],

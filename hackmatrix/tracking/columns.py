@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
     Bools: TypeAlias = NDArray[np.bool_]
 
-_BLOCK = 4 << 20  # bytes decoded at once: the objects of one block are all that lives beside the columns
-_OWN = (STEP, TIMESTAMP, RUNTIME)
+_BLOCK = 1 << 20  # bytes decoded at once: the objects of one block are all that lives beside the columns
+_OWN = {STEP: "step", TIMESTAMP: "timestamp", RUNTIME: "runtime"}  # tag -> field of a decoded row
 
 
-_Decode: TypeAlias = Callable[[bytes], dict[str, list[Any]]]
+_Decode: TypeAlias = Callable[[bytes | memoryview], dict[str, list[Any]]]
 
 
 class Column(NamedTuple):
@@ -35,18 +35,21 @@ class Column(NamedTuple):
     present: "Bools | None"
 
 
-def read_columns(path: Path, tags: Sequence[str] | None, *, fold: bool = True) -> dict[str, Column]:
+def read_columns(
+    path: Path, tags: Sequence[str] | None, *, fold: bool = True, clock: bool = True
+) -> dict[str, Column]:
     """Tag -> column, led by ``_step``, ``_timestamp`` and ``_runtime``, up to the last whole line.
 
     Args:
         path: the journal.
         tags: which; none means all, in the order in which they first came. Naming a few is faster.
         fold: one row for each step; else one for each line.
+        clock: whether ``_timestamp`` and ``_runtime`` are there; without them it is faster.
 
     Raises:
         RunFolderError: a line is no row.
     """
-    reader = ColumnReader(path, tags)
+    reader = ColumnReader(path, tags, clock=clock)
     reader.advance()
     return reader.columns(fold=fold)
 
@@ -56,21 +59,22 @@ class ColumnReader:
 
     Args:
         path: the journal.
-        tags: as for ``read_columns``.
+        tags, clock: as for ``read_columns``.
 
     Attributes:
         offset: bytes read so far.
         rows: lines among them.
     """
 
-    def __init__(self, path: Path, tags: Sequence[str] | None = None) -> None:
+    def __init__(self, path: Path, tags: Sequence[str] | None = None, *, clock: bool = True) -> None:
         self._path, self._tags = path, tags
-        self._decode = _all_tags() if tags is None else _named_tags(tags)
+        self._own = tuple(_OWN) if clock else (STEP,)
+        self._decode = _all_tags(self._own) if tags is None else _named_tags(self._own, tags)
         self._begin()
 
     def _begin(self) -> None:
         self.offset = self.rows = 0
-        self._parts: dict[str, _Parts] = {tag: _Parts() for tag in (*_OWN, *(self._tags or ()))}
+        self._parts: dict[str, _Parts] = {tag: _Parts() for tag in (*self._own, *(self._tags or ()))}
 
     def advance(self) -> bool:
         """Read what is new; false if nothing is. A journal that was cut meanwhile is read anew.
@@ -99,7 +103,7 @@ class ColumnReader:
         return _folded(columns) if fold else columns
 
 
-def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
+def _blocks(path: Path, start: int, end: int) -> Iterator[memoryview]:
     """The whole lines between two bytes."""
     rest = b""
     for chunk in read_chunks(path, start, end, _BLOCK):
@@ -107,7 +111,7 @@ def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
         cut = data.rfind(b"\n") + 1
         rest = data[cut:]
         if cut:
-            yield data[:cut]
+            yield memoryview(data)[:cut]
 
 
 def _damaged(path: Path) -> RunFolderError:
@@ -118,14 +122,14 @@ def _damaged(path: Path) -> RunFolderError:
     )
 
 
-def _all_tags() -> _Decode:
+def _all_tags(own: Sequence[str]) -> _Decode:
     """A decoder that learns tags as they come: only a block with a new one is looked through key by key."""
     import msgspec.json
 
     known: tuple[str, ...] = ()
-    decode_known = _named_tags(known, strict=True)
+    decode_known = _named_tags(own, known, strict=True)
 
-    def decode(lines: bytes) -> dict[str, list[Any]]:
+    def decode(lines: bytes | memoryview) -> dict[str, list[Any]]:
         nonlocal known, decode_known
         try:
             return decode_known(lines)
@@ -136,38 +140,35 @@ def _all_tags() -> _Decode:
             if not new:
                 raise
             known = (*known, *new)
-            decode_known = _named_tags(known, strict=True)
+            decode_known = _named_tags(own, known, strict=True)
             return decode_known(lines)
 
     return decode
 
 
-def _named_tags(tags: Sequence[str], *, strict: bool = False) -> _Decode:
+def _named_tags(own: Sequence[str], tags: Sequence[str], *, strict: bool = False) -> _Decode:
     """A decoder that makes no object for what was not asked for; ``strict`` refuses it."""
     from operator import attrgetter  # noqa: PLC0415 - keeps the package's import light
 
     import msgspec
 
+    known = {_OWN[tag]: tag for tag in (_OWN if strict else own)}
     names = {f"tag_{index}": tag for index, tag in enumerate(tags)}
     kind = msgspec.defstruct(
         "NamedTags",
         [
-            ("step", int),
-            ("timestamp", float),
-            ("runtime", float),
+            *((name, int if tag == STEP else float) for name, tag in known.items()),
             ("nonfinite", str | None, None),
             *((name, int | float | None, None) for name in names),
         ],
-        rename={
-            "step": STEP, "timestamp": TIMESTAMP, "runtime": RUNTIME, "nonfinite": NONFINITE, **names,
-        },
+        rename={**known, "nonfinite": NONFINITE, **names},
         gc=False,
         forbid_unknown_fields=strict,
     )  # fmt: skip
     decoder = msgspec.json.Decoder(kind)
-    fields = {STEP: "step", TIMESTAMP: "timestamp", RUNTIME: "runtime", **{t: n for n, t in names.items()}}
+    fields = {tag: _OWN[tag] for tag in own} | {tag: name for name, tag in names.items()}
 
-    def decode(lines: bytes) -> dict[str, list[Any]]:
+    def decode(lines: bytes | memoryview) -> dict[str, list[Any]]:
         rows: list[Any] = decoder.decode_lines(lines)
         for row in rows:
             if row.nonfinite is not None:

@@ -79,13 +79,18 @@ def begin_attempt(identity: dict[str, Any], attempt: Config, last_step: int | No
             "from_step": last_step,
             "host": os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", ""),
             "process": os.getpid(),
-            "command": list(sys.argv),
+            "command": command_words(),
             "python": sys.version.split()[0],
             "platform": sys.platform,
             "status": None,
             **{key: value for key, value in attempt.items() if key not in ("number", "status")},
         }
     )
+
+
+def command_words() -> list[str]:
+    """The command line; bytes in it that are no text, e.g. of a file's name, are escaped."""
+    return [os.fsencode(word).decode(errors="backslashreplace") for word in sys.argv]
 
 
 def shown_config(identity: Mapping[str, Any]) -> dict[str, ConfigValue]:

@@ -15,7 +15,7 @@ from hackmatrix.tracking.protocol import Number, Row
 
 STEP, TIMESTAMP, RUNTIME, NONFINITE = "_step", "_timestamp", "_runtime", "_nonfinite"
 _NUMBERS = frozenset((int, float))
-_SPELLING = {"nan": math.nan, "+inf": math.inf, "-inf": -math.inf}
+SPELLING = {"nan": math.nan, "+inf": math.inf, "-inf": -math.inf}
 
 
 @cache
@@ -65,7 +65,7 @@ def _with_note(line: dict[str, Any]) -> dict[str, Any]:
     for tag, value in line.items():
         if isinstance(value, float) and not math.isfinite(value):
             line[tag] = None
-            notes.append(f"{_escape(tag)}={_spell(value)}")
+            notes.append(f"{_escape(tag)}={spell(value)}")
     if notes:
         line[NONFINITE] = ",".join(notes)
     return line
@@ -79,7 +79,8 @@ def _all_finite(values: Iterable[Number]) -> bool:
         return False
 
 
-def _spell(value: float) -> str:
+def spell(value: float) -> str:
+    """A number that is not finite, as notes name it."""
     return "nan" if math.isnan(value) else "+inf" if value > 0 else "-inf"
 
 
@@ -111,9 +112,9 @@ def parse_nonfinite(note: str) -> dict[str, float]:
     values = {}
     for part in note.split(","):
         tag, _, spelled = part.partition("=")
-        if spelled not in _SPELLING:
+        if spelled not in SPELLING:
             raise ValueError(f"{NONFINITE} is {note!r}, expected e.g. 'loss=nan,grad=+inf'")
-        values[_unescape(tag)] = _SPELLING[spelled]
+        values[_unescape(tag)] = SPELLING[spelled]
     return values
 
 

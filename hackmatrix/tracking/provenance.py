@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from hackmatrix.tracking.errors import TrackerClosedError
+from hackmatrix.tracking.identity import command_words
 from hackmatrix.tracking.protocol import Tracker
+from hackmatrix.tracking.reading import RunReader
+from hackmatrix.tracking.run_folder import digest_file
 
 _PATIENCE_S = 10.0  # for git, which may look through a large checkout on a slow disk
 _LARGEST_DIFF = 10 << 20  # bytes; a larger change is data, and no longer read by people
@@ -29,6 +32,18 @@ class Gathered(NamedTuple):
 
     facts: dict[str, Any]
     files: dict[str, bytes]
+
+
+class Recorded(NamedTuple):
+    """What stands in the artifact of an attempt.
+
+    Attributes:
+        facts: of ``provenance.json``; ``diff`` is the beginning of the SHA-256 of the uncommitted changes.
+        packages: name -> version.
+    """
+
+    facts: dict[str, Any]
+    packages: dict[str, str]
 
 
 class Provenance:
@@ -86,7 +101,7 @@ class Provenance:
 def gather(where: Path) -> Gathered:
     """Commit, changes, packages, command, host and platform; what cannot be had is left out."""
     facts: dict[str, Any] = {
-        "command": list(sys.argv),
+        "command": command_words(),
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -109,6 +124,23 @@ def gather(where: Path) -> Gathered:
                 files["diff.patch"] = diff
     files["provenance.json"] = (json.dumps(facts, indent=1) + "\n").encode()
     return Gathered(facts, files)
+
+
+def recorded(run: RunReader) -> Recorded | None:
+    """What the newest attempt of a run recorded; none if it did not, or its files are not on this disk."""
+    alias = f"attempt-{len(run.attempts) - 1}"
+    for line in reversed(run.records()):
+        if line["kind"] == "artifact" and line["type"] == "provenance" and alias in line["aliases"]:
+            place = run.folder / line["place"]
+            try:
+                facts = json.loads((place / "provenance.json").read_bytes())
+                packages = (place / "packages.txt").read_text(encoding="utf-8").splitlines()
+            except (OSError, ValueError):
+                return None
+            if (place / "diff.patch").exists():
+                facts["diff"] = digest_file(place / "diff.patch")[:12]
+            return Recorded(facts, dict(line.partition("==")[::2] for line in packages))
+    return None
 
 
 def _program() -> Path:

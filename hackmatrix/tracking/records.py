@@ -14,6 +14,7 @@ from hackmatrix.tracking.journal import Readable, lines_of, read_chunks
 from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_object
 from hackmatrix.tracking.protocol import ArtifactRecord, ArtifactStore, Backend, MediaRecord, MediaWriter, Row
 from hackmatrix.tracking.run_folder import RunFolder, digest_file
+from hackmatrix.tracking.strict_json import noted, restored
 
 _RETRY_S = 15.0
 _LAST_S = 20.0  # no upload is begun this close to the end
@@ -30,7 +31,7 @@ def artifact_line(record: ArtifactRecord, place: str, keep: int | None, *, uploa
         "type": record.type,
         "digest": record.digest,
         "aliases": list(record.aliases),
-        "metadata": dict(record.metadata),
+        "metadata": noted(record.metadata),
         "place": place,
         "keep": keep,
         "upload": upload,
@@ -45,7 +46,7 @@ def artifact_of(line: Mapping[str, Any]) -> ArtifactRecord:
         step=line[STEP],
         digest=line["digest"],
         aliases=tuple(line["aliases"]),
-        metadata=line["metadata"],
+        metadata=restored(dict(line["metadata"])),
     )
 
 

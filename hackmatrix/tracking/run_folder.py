@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import os
 import shutil
 import time
@@ -13,6 +12,7 @@ from typing import Any
 from hackmatrix.tracking.errors import RunFolderError
 from hackmatrix.tracking.journal import write_all
 from hackmatrix.tracking.lock import is_held
+from hackmatrix.tracking.strict_json import decode_strict, encode_strict
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -89,7 +89,7 @@ class RunFolder:
             RunFolderError: the file is there and no JSON object.
         """
         try:
-            found = json.loads(self.identity.read_bytes())
+            found = decode_strict(self.identity.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as problem:
@@ -102,7 +102,7 @@ class RunFolder:
 
     def write_identity(self, identity: dict[str, Any]) -> None:
         """Replace ``run.json``."""
-        write_whole(self.identity, (json.dumps(identity, indent=1, ensure_ascii=False) + "\n").encode())
+        write_whole(self.identity, encode_strict(identity))
 
     def status(self, identity: dict[str, Any]) -> str:
         """The newest attempt's status; ``running`` and ``lost`` are derived from the lock."""

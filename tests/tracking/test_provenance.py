@@ -89,3 +89,14 @@ def test_a_run_that_is_over_before_it_is_known_ends_in_peace(checkout: Path, tmp
 def test_a_null_tracker_asks_nobody(checkout: Path) -> None:
     with open_tracker("null") as tracker, Provenance(tracker, checkout) as provenance:
         assert provenance._thread.ident is None
+
+
+def test_a_command_line_that_is_no_text_is_kept_escaped(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py", "caf\udce9.txt"])  # a byte that UTF-8 does not know
+    with open_tracker("jsonl", name="run", root=tmp_path) as tracker, Provenance(tracker, checkout):
+        tracker.log({"loss": 1.0}, step=0)
+    run = read_run(tmp_path / "run")
+    command = ["train.py", "caf\\xe9.txt"]
+    assert run.attempts[0]["command"] == run.records()[0]["metadata"]["command"] == command

@@ -5,7 +5,6 @@ torn: they travel in the pieces of each checkpoint. Below ``path`` a run lies as
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from hackmatrix.tracking.protocol import (
     RunInfo,
     Status,
 )
+from hackmatrix.tracking.strict_json import decode_strict, encode_strict
 
 _BEST = "best"  # a file beside the checkpoints that names the best one's step
 
@@ -93,7 +93,7 @@ class MirrorBackend:
                 if identity is not None:
                     identity["attempts"][-1]["status"] = status
                     identity["summary"] = dict(summary)
-                    self._put(json.dumps(identity, indent=1).encode(), self._name, "run.json")
+                    self._put(encode_strict(identity), self._name, "run.json")
         return self._last
 
     # Artifacts.
@@ -207,7 +207,7 @@ class MirrorBackend:
 
     def _identity(self, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = json.loads(self._files.cat_file(self._at(name, "run.json")))
+            found: dict[str, Any] = decode_strict(self._files.cat_file(self._at(name, "run.json")))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError:

@@ -1,6 +1,7 @@
 """``compare``: what differs between two runs, and where their numbers part."""
 
 import fnmatch
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from hackmatrix.tracking.cli.output import console, number, print_json, table
 from hackmatrix.tracking.columns import Column
 from hackmatrix.tracking.config import ABSENT, config_difference
 from hackmatrix.tracking.lines import STEP
+from hackmatrix.tracking.provenance import Recorded, recorded
 from hackmatrix.tracking.reading import RunReader
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 from hackmatrix.tracking.run_folder import RunFolder
@@ -25,7 +27,7 @@ _OF_THE_PROCESS = ("number", "started", "ended", "process", "from_step", "status
 class Difference(NamedTuple):
     """One thing in which two runs differ; ``a`` and ``b`` are none where it is not there."""
 
-    kind: str  # config, attempt, result, parting
+    kind: str  # config, attempt, package, result, parting
     key: str
     a: Any
     b: Any
@@ -41,7 +43,9 @@ class Difference(NamedTuple):
 @click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print one array of differences.")
 def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
-    """Tell in what two runs differ: config, versions and platform, results, and the first step they part at.
+    """Tell in what two runs differ: config, platform, packages, results, and the first step they part at.
+
+    Packages are those of each run's newest attempt, where it recorded its provenance (the training script does).
 
     The exit code is 0 with differences, too.
 
@@ -51,7 +55,8 @@ def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_jso
       hackmatrix-runs compare A B --ignore "debug/*" --json
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     a, b = open_run(first, root), open_run(second, root)
-    differences = [*_configs(a, b), *_attempts(a, b), *_results(a, b)]
+    ours, theirs = recorded(a), recorded(b)
+    differences = [*_configs(a, b), *_attempts(a, b, ours, theirs), *_packages(ours, theirs), *_results(a, b)]
     parting, sentence = _parting(a, b, (*_VOLATILE, *ignore))
     if as_json:
         print_json(each._asdict() for each in [*differences, *([parting] if parting else [])])
@@ -60,6 +65,7 @@ def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_jso
     for kind, title, same in (
         ("config", "config", "the same"),
         ("attempt", "versions and platform", "the same"),
+        ("package", "packages", _same_packages(a, ours, b, theirs)),
         ("result", "results", "equal"),
     ):
         mine = [each for each in differences if each.kind == kind]
@@ -72,6 +78,8 @@ def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_jso
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return shlex.join(map(str, value))  # a command, in most cases
     return "-" if value is None else number(value) if isinstance(value, float) else str(value)
 
 
@@ -90,12 +98,25 @@ def _configs(a: RunReader, b: RunReader) -> Iterator[Difference]:
     return _differing("config", a.config, b.config)
 
 
-def _attempts(a: RunReader, b: RunReader) -> Iterator[Difference]:
-    def facts(run: RunReader) -> dict[str, Any]:
+def _attempts(
+    a: RunReader, b: RunReader, ours: Recorded | None, theirs: Recorded | None
+) -> Iterator[Difference]:
+    def facts(run: RunReader, own: Recorded | None) -> dict[str, Any]:
         newest = run.attempts[-1] if run.attempts else {}
-        return {key: value for key, value in newest.items() if key not in _OF_THE_PROCESS}
+        more = own.facts if own is not None and None not in (ours, theirs) else {}  # else one lacks them all
+        return {key: value for key, value in {**newest, **more}.items() if key not in _OF_THE_PROCESS}
 
-    return _differing("attempt", facts(a), facts(b))
+    return _differing("attempt", facts(a, ours), facts(b, theirs))
+
+
+def _packages(ours: Recorded | None, theirs: Recorded | None) -> Iterator[Difference]:
+    if ours is not None and theirs is not None:
+        yield from _differing("package", ours.packages, theirs.packages)
+
+
+def _same_packages(a: RunReader, ours: Recorded | None, b: RunReader, theirs: Recorded | None) -> str:
+    lacking = [run.name for run, own in ((a, ours), (b, theirs)) if own is None]
+    return f"not recorded by {' and '.join(lacking)}" if lacking else "the same"
 
 
 def _results(a: RunReader, b: RunReader) -> Iterator[Difference]:

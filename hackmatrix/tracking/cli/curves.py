@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from hackmatrix.tracking.cli.listing import read_end
-from hackmatrix.tracking.columns import Column
+from hackmatrix.tracking.columns import Column, read_columns
 from hackmatrix.tracking.journal import lines_of, read_chunks
 from hackmatrix.tracking.lines import RUNTIME, STEP, decode_row
 from hackmatrix.tracking.reading import RunReader
@@ -98,10 +98,11 @@ def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series
     )
     if x_tag is None:
         raise CurveError(f"run {run.name!r} has no tag env_steps; take --x step or --x time")
+    journal, clock = RunFolder(run.folder).metrics, x_tag == RUNTIME
     if surely_all:
-        columns = run.read_columns(list(dict.fromkeys([*tags, *_beside_own(x_tag)])))
+        columns = read_columns(journal, list(dict.fromkeys([*tags, *_beside_own(x_tag)])), clock=clock)
     else:
-        columns = run.read_columns()
+        columns = read_columns(journal, None, clock=clock)
         tags = _fitting([tag for tag in columns if not tag.startswith("_")], globs)
     return {tag: _series(run, columns[x_tag], columns[tag]) for tag in tags}
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hackmatrix.tracking import open_tracker
 from tests.tracking.cli.command import Command, command
 from tests.tracking.runs import Said, write_run
 
@@ -68,3 +69,36 @@ def test_runs_without_a_common_step_are_told_so(tmp_path: Path, command: Command
     write_run(tmp_path, [(1, {"loss": 1.0})], name="a")
     write_run(tmp_path, [(2, {"loss": 1.0})], name="b")
     assert "no step and tag stands in both" in command("compare", "a", "b", "--root", tmp_path).out
+
+
+def keep_provenance(tmp_path: Path, name: str, packages: str, **facts: Any) -> None:
+    """A run whose attempt says where it comes from, as ``Provenance`` keeps it."""
+    place = tmp_path / f"provenance-of-{name}"
+    place.mkdir()
+    (place / "provenance.json").write_text(json.dumps(facts))
+    (place / "packages.txt").write_text(packages)
+    (place / "diff.patch").write_text(name)
+    with open_tracker("jsonl", name=name, root=tmp_path, attempt={"device": "cpu"}) as tracker:
+        aliases = [f"attempt-{tracker.run.attempt}"]
+        tracker.log_artifact(place, name="provenance", type="provenance", step=0, aliases=aliases)
+
+
+def test_packages_commit_and_platform_are_compared_where_both_recorded_them(
+    tmp_path: Path, command: Command
+) -> None:
+    keep_provenance(tmp_path, "a", "jax==0.6\nnumpy==2.0\nold==1\n", commit="abc", platform="Linux-6.1")
+    keep_provenance(tmp_path, "b", "jax==0.7\nnumpy==2.0\n", commit="abd", platform="Linux-6.1")
+    found = differences(command, tmp_path)
+    assert [(each["key"], each["a"], each["b"]) for each in of_kind(found, "package")] == [
+        ("jax", "0.6", "0.7"),
+        ("old", "1", None),
+    ]
+    assert [each["key"] for each in of_kind(found, "attempt")] == ["commit", "diff"]
+    assert "packages\n" in command("compare", "a", "b", "--root", tmp_path).out
+
+
+def test_packages_that_one_of_them_did_not_record_are_no_difference(tmp_path: Path, command: Command) -> None:
+    keep_provenance(tmp_path, "a", "jax==0.6\n", commit="abc")
+    write_run(tmp_path, ROWS, name="b", attempt={"device": "cpu"})
+    assert {each["kind"] for each in differences(command, tmp_path)} <= {"result"}
+    assert "packages  not recorded by b" in command("compare", "a", "b", "--root", tmp_path).out
