@@ -28,6 +28,7 @@ PARTS = {
     "peers": "The same yardstick for other trackers",
     "trainer": "The trainer",
     "game": "The game",
+    "runs_cli": "What people wait for",
 }
 
 

@@ -27,7 +27,7 @@ def draw_picture(charts: Sequence[Chart], path: Path, *, log_y: bool) -> None:
     across = 1 if len(charts) == 1 else 2
     down = math.ceil(len(charts) / across)
     colours = _colours(charts, COLOURS)
-    style = {
+    style: Any = {
         "text.parse_math": False,
         "svg.fonttype": "none",
         "font.size": 10,
@@ -55,7 +55,7 @@ def _draw_axes(axes: Any, chart: Chart, colours: Mapping[str, str], *, log_y: bo
     axes.set_yscale("log" if log_y else "linear")
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, framealpha=0.85, edgecolor="none")  # readable where curves cover all
 
 
 def draw_page(charts: Sequence[Chart], path: Path, *, title: str, log_y: bool) -> None:
