@@ -84,9 +84,9 @@ def _find(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> Fo
     auto = args.resume_run == "auto"
     try:
         found = _look_for_config(args, setup, source) if auto else _look_for(args, setup, wanted)
-    except BackendUnreachableError:
+    except BackendUnreachableError as problem:
         if args.run_name is None:
-            raise
+            raise BackendUnreachableError(f"{problem}; --run-name NAME begins one here") from problem
         found = None  # a named run begins here, and the backend follows when it can be reached
     if found is None and args.resume_run is not None and not auto:
         raise RunNotFoundError(

@@ -162,17 +162,17 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         config, args.num_devices, num_seeds=args.num_seeds, seed_batching=args.seed_batching
     )
     start, saving = _start(args, config, env, told["headers"], [one.content for one in saved])
-    stop = Stop()
     trackers: list[Tracker] = []
 
     def opened() -> dict[str, Any]:
         trackers.extend(_open_all(args, setup, config, found, source))
         return {"names": [tracker.run.name for tracker in trackers]}
 
-    names = share(opened)["names"]
-    if not trackers:
-        trackers = [open_tracker("null", name=name, process_index=0) for name in names]
-    return _train(config, env, layout, trackers, start, saving, stop, console, _beside(args, trackers))
+    with Stop() as stop:
+        names = share(opened)["names"]
+        if not trackers:
+            trackers = [open_tracker("null", name=name, process_index=0) for name in names]
+        return _train(config, env, layout, trackers, start, saving, stop, console, _beside(args, trackers))
 
 
 def _beside(args: argparse.Namespace, trackers: Sequence[Tracker]) -> ExitStack:
@@ -312,7 +312,7 @@ def _train(
         raise
     finally:
         beside.close()  # what runs beside the loop ends before the run does
-        reports = _finish_all(trackers, status)
+        reports = _finish_all(trackers, status, stop.finish_timeout())
         if status == "failed" and _is_one_of_several():
             _leave(lost)
     tell_ends(console, trackers, reports)
@@ -333,12 +333,12 @@ def _leave(lost: str | None) -> None:
     os._exit(FAILED if lost is None else LOST)
 
 
-def _finish_all(trackers: Sequence[Tracker], status: Status) -> list[FinishReport]:
+def _finish_all(trackers: Sequence[Tracker], status: Status, timeout: float) -> list[FinishReport]:
     """End all runs, at once where there are several: each may wait for its backends."""
     if len(trackers) == 1:
-        return [trackers[0].finish(status)]
+        return [trackers[0].finish(status, timeout=timeout)]
     with ThreadPoolExecutor(min(len(trackers), MANY_RUNS)) as pool:
-        return list(pool.map(lambda tracker: tracker.finish(status), trackers))
+        return list(pool.map(lambda tracker: tracker.finish(status, timeout=timeout), trackers))
 
 
 def _is_one_of_several() -> bool:

@@ -177,7 +177,7 @@ def find_run(
         if silent:
             raise BackendUnreachableError(
                 f"{sought or 'a run of this config'!r} is not in {str(base)!r}, and {', '.join(silent)} could "
-                "not be asked; try again, or begin it here without asking: open_tracker(name=...)"
+                "not be asked; try again, or open one by name, which begins it here"
             )
         return None
     for place in silent:

@@ -19,6 +19,7 @@ from hackmatrix.tracking.records import RecordReader
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 _LAST_WAIT_S = 2.0  # between tries when the run has ended
+_NO_UPLOAD_S = 20.0
 _REFUSED_S = 20.0  # at the end of a run, nobody is waited for who has been out of reach this long
 _log = logging.getLogger("hackmatrix.tracking")
 
@@ -29,6 +30,12 @@ class Ending(NamedTuple):
     status: Status
     summary: Mapping[str, Number]
     deadline: float  # monotonic seconds
+    timeout: float  # of the whole end, in seconds
+
+    @property
+    def uploads_until(self) -> float:
+        """No upload is begun later, in monotonic seconds: rows and the end itself need time, too."""
+        return self.deadline - min(_NO_UPLOAD_S, self.timeout / 3)
 
 
 class Follower:
@@ -130,7 +137,7 @@ class Follower:
 
     def abandon(self) -> None:
         """The run is not opened after all: let go soon, whatever is delivered."""
-        self.end(Ending("failed", {}, time.monotonic()))
+        self.end(Ending("failed", {}, time.monotonic(), 0.0))
         if self._thread.ident is not None:
             self._thread.join(5.0)
 
@@ -196,7 +203,7 @@ class Follower:
                 wait *= 2
             else:
                 wait = _FIRST_WAIT_S
-                self._wake.wait(self._records.wait_s(ending.deadline if ending else None))
+                self._wake.wait(self._records.wait_s(ending.uploads_until if ending else None))
 
     def _turn(self, ending: Ending | None) -> bool:
         """Deliver what there is; true after a turn that closed."""
@@ -213,9 +220,9 @@ class Follower:
         self._serve_flush(backend, reader)
         if ending is None:  # else it is well when it has confirmed
             self._well()
-        deadline = ending.deadline if ending else None
-        self._records.deliver_artifact(backend, deadline)
-        if ending is None or self._records.wait_s(deadline) is not None:
+        until = ending.uploads_until if ending else None
+        self._records.deliver_artifact(backend, until)
+        if ending is None or self._records.wait_s(until) is not None:
             return False
         self._close(backend, ending)
         self._well()

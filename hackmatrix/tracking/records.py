@@ -17,7 +17,6 @@ from hackmatrix.tracking.run_folder import RunFolder, digest_file
 from hackmatrix.tracking.strict_json import noted, restored
 
 _RETRY_S = 15.0
-_LAST_S = 20.0  # no upload is begun this close to the end
 _log = logging.getLogger("hackmatrix.tracking")
 
 
@@ -211,17 +210,21 @@ class RecordReader:
         """Artifacts that are still to be delivered."""
         return len(self._due()) if self._stores else 0
 
-    def wait_s(self, deadline: float | None) -> float | None:
-        """Seconds until the next artifact may be tried; none if nothing is owed, or no time is left."""
+    def wait_s(self, until: float | None) -> float | None:
+        """Seconds until the next artifact may be tried; none if nothing is owed, or it is too late to begin one."""
         now = time.monotonic()
-        left = math.inf if deadline is None else deadline - now - _LAST_S
+        left = math.inf if until is None else until - now
         if left < 0 or not self.owed:
             return None
         return max(0.0, min(self._retry_at - now, left))
 
-    def deliver_artifact(self, backend: Backend, deadline: float | None) -> None:
-        """Hand over one artifact at most; a failed one is tried again later and holds no rows back."""
-        if self.wait_s(deadline) is None or time.monotonic() < self._retry_at:
+    def deliver_artifact(self, backend: Backend, until: float | None) -> None:
+        """Hand over one artifact at most; a failed one is tried again later and holds no rows back.
+
+        Args:
+            until: monotonic seconds; none is begun later. None: the run has not ended.
+        """
+        if self.wait_s(until) is None or time.monotonic() < self._retry_at:
             return
         assert isinstance(backend, ArtifactStore)
         line = self._due()[0]
@@ -234,7 +237,7 @@ class RecordReader:
         try:
             backend.put_artifact(record, files, line["keep"])
         except Exception as problem:  # noqa: BLE001 - rows must go on whatever an upload raises
-            self._retry_at = time.monotonic() + (_RETRY_S if deadline is None else 2.0)
+            self._retry_at = time.monotonic() + (_RETRY_S if until is None else 2.0)
             self._tell_once(
                 "artifact",
                 f"{self._name} did not take artifact {record.name!r} ({problem}); it is tried again",

@@ -99,7 +99,7 @@ def replay(
         ]  # fmt: skip
         for follower in followers:
             follower.start()
-            follower.end(Ending(status, identity["summary"], deadline))
+            follower.end(Ending(status, identity["summary"], deadline, timeout))
         while progress is not None and time.monotonic() < deadline:
             ended = all([follower.wait(_LOOK_S) for follower in followers])  # noqa: C419 - each is waited for
             progress({follower.name: follower.handed_over for follower in followers}, extent.last_step)

@@ -281,7 +281,7 @@ class JournalTracker:
         finally:
             if saved:
                 self._saving.release()
-        ending = Ending(status, summary, deadline)
+        ending = Ending(status, summary, deadline, timeout)
         for follower in self._followers:
             follower.end(ending)
         reports = {follower.name: follower.join(deadline) for follower in self._followers}

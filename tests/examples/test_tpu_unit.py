@@ -103,6 +103,18 @@ def test_the_unit_is_stopped_started_and_goes_on_until_it_is_finished(tmp_path: 
     assert len(run.attempts) == 3
 
 
+NOTICE_S = 30.0  # of a preemption, in Google's documentation
+
+
+def test_the_training_ends_before_systemd_kills_it_and_systemd_before_the_machine_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from stopping import TERMINATE_S
+
+    assert TERMINATE_S < float(unit()["Service"]["TimeoutStopSec"]) < NOTICE_S
+
+
 def test_a_wrong_command_line_is_not_started_again(tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="needs hackmatrix[train]")
     machine = Machine(tmp_path / "disk", tmp_path / "bucket")

@@ -172,7 +172,7 @@ class Following:
 
     def finish(self, seconds: float = 20.0) -> Any:
         deadline = time.monotonic() + seconds
-        self.follower.end(Ending("finished", {"best": 1.0}, deadline))
+        self.follower.end(Ending("finished", {"best": 1.0}, deadline, seconds))
         return self.follower.join(deadline)
 
     def live(self) -> Any:
@@ -190,7 +190,7 @@ class Following:
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_FIRST_WAIT_S", "_LONGEST_WAIT_S", "_LAST_WAIT_S"):
         monkeypatch.setattr(module, name, 0.002)
-    monkeypatch.setattr(records_module, "_LAST_S", 0.2)
+    monkeypatch.setattr(module, "_NO_UPLOAD_S", 0.2)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -534,6 +534,22 @@ def test_artifacts_that_fail_hold_no_row_back_and_are_owed(tmp_path: Path) -> No
     assert report.pending == 0
     assert report.problem == "1 artifacts were not delivered"
     assert report.command == "deliver it"
+
+
+def test_a_short_end_still_has_time_for_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the waits as they are: of a long end, none is begun in the last 20 s
+    assert Ending("finished", {}, 100.0, 60.0).uploads_until == 80.0
+    assert Ending("finished", {}, 100.0, 15.0).uploads_until == 95.0
+    place = Place()
+    following = Following(tmp_path, place, ShowingBackend)
+    following.record(artifact(tmp_path, "model", 1))
+    following.say(*ROWS)
+    following.follower.end(Ending("finished", {}, time.monotonic() + 15.0, 15.0))  # before it looks at all
+    following.follower.start()
+    assert following.follower.join(time.monotonic() + 15.0).problem is None
+    assert place.artifacts == ["model@1"]
 
 
 def test_a_failed_artifact_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
