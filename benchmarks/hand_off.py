@@ -34,6 +34,7 @@ from hackmatrix.tracking.run_folder import write_whole
 HERE = Path(__file__)
 FILLING = 150_000  # rows of a burst after which the queue has been full
 TAGS = [f"group{index % 4}/metric_{index}" for index in range(30)]
+BINS = 20  # of the trainer's histogram
 
 
 class Sizes:
@@ -319,6 +320,38 @@ def cold_series_lines(sizes: Sizes, root: Path) -> Iterator[Line]:
     )  # fmt: skip
 
 
+# A histogram beside them.
+
+
+def histogram_lines(sizes: Sizes, root: Path) -> Iterator[Line]:
+    """A histogram for each chunk, as the trainer logs it, in a loop around a device."""
+
+    @jax.jit
+    def work(x: Any) -> Any:
+        return jax.lax.fori_loop(0, 100, lambda _, y: jnp.tanh(y @ y) / 8, x)
+
+    x, edges = jax.block_until_ready(work(jnp.eye(256))), np.linspace(0.0, 1.0, BINS + 1)
+    counts = np.random.default_rng(0).integers(0, 1000, BINS)
+    counted = TrackerTime()
+    caller, writer, step = [], [], 0
+    with open_tracker("jsonl", root=root) as tracker:
+        counted.opened()
+        for _ in range(max(8, sizes.chunks // 10)):
+            called, behind = 0.0, counted.seconds()
+            for _ in range(10):
+                x = work(x).block_until_ready()
+                used = time.thread_time()
+                tracker.log_histogram("train/action_probability", counts, step=step, edges=edges)
+                called += time.thread_time() - used
+                step += 1
+            tracker.flush()
+            caller.append(1e5 * called)
+            writer.append(1e5 * (counted.seconds() - behind))
+    what = f"`log_histogram` of {BINS} counts, processor time"
+    yield Line(what=f"{what} of the caller", figure=shown(caller, "us"), beside="once a chunk")
+    yield Line(what=f"{what} of the tracker", figure=shown(writer, "us"), beside="once a chunk")
+
+
 # TensorBoard.
 
 
@@ -481,6 +514,7 @@ def all_lines(*, quick: bool) -> Iterator[Line]:
             "loop": lambda: loop_lines(sizes, root),
             "pipe": lambda: pipe_lines(sizes, root),
             "series": lambda: series_lines(sizes, root),
+            "histogram": lambda: histogram_lines(sizes, root),
             "tensorboard": lambda: tensorboard_lines(sizes, root),
             "import": lambda: import_lines(sizes),
             "opening": lambda: opening_lines(sizes, root),
