@@ -61,7 +61,7 @@ def _tell_end(console: Console, tracker: Tracker, report: FinishReport) -> None:
             f"curves:     tensorboard --logdir {run.folder.parent}", highlight=False, soft_wrap=True
         )
     if run.url is not None:
-        console.print(f"curves:     {run.url}", highlight=False, soft_wrap=True)
+        console.print(f"also at:    {run.url}", highlight=False, soft_wrap=True)
     if report.status == "finished":
         console.print(
             f"in Python:  hackmatrix.tracking.read_run({str(run.folder)!r}).columns()",

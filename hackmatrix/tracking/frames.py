@@ -25,7 +25,7 @@ def needs(extra: str, *, offer: Callable[[], T]) -> T:
         return offer()
     except ImportError as missing:
         raise MissingPackageError(
-            f"this needs the package {missing.name!r}: pip install 'hackmatrix[{extra}]'"
+            f"this needs the package {missing.name!r}: pip install 'hackmatrix[{extra}]'", name=missing.name
         ) from missing
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from hackmatrix.tracking.config import flatten_config
 from hackmatrix.tracking.errors import (
     InvalidNameError,
+    RunNotFoundError,
     TrackingError,
 )
 from hackmatrix.tracking.finding import FoundRun
@@ -98,6 +99,8 @@ def open_tracker(
         check_name("run name", name)
         if prefix is not None or suffix is not None:
             raise InvalidNameError("a run with a name takes no prefix or suffix; give one or the other")
+    if name is None and resume == "must":
+        raise RunNotFoundError("resume is 'must', and no run is named; give name=..., or what find_run found")
     if name is not None and found is not None and name != found.name:
         raise InvalidNameError(
             f"name is {name!r}, and resume is the run {found.name!r}; leave the name out, or look for that one"

@@ -26,7 +26,7 @@ class RunInfo:
         id: first 8 hex digits of the MD5 of the name.
         uid: random, drawn once; settles whether two runs of one name are the same run.
         folder: the run's folder on this disk; none for the null tracker.
-        url: where a person can look at it; the newest that a backend gave.
+        url: where a person can look at it; of the first backend that has such a place.
         resumed: whether an earlier attempt's rows or config were found.
         attempt: processes that worked on this run before this one.
         last_step: the newest step held when this attempt began, after any cut; none if no row is held.
@@ -133,6 +133,7 @@ class BackendReport:
         kept: first and last step that it holds from an earlier attempt and that were not sent again.
         problem: the last failure, in a sentence.
         command: what delivers the rest.
+        url: where a person can look at it there.
     """
 
     handed_over: int | None = None
@@ -141,6 +142,7 @@ class BackendReport:
     kept: tuple[int, int] | None = None
     problem: str | None = None
     command: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,10 +85,10 @@ class JournalTracker:
 
     @property
     def run(self) -> RunInfo:
-        """Who the run is; its ``url`` is the newest that a backend gave."""
+        """Who the run is; its ``url`` is that of the first backend that has one."""
         backends = [follower.backend for follower in self._followers]  # each may be thrown away meanwhile
         urls = [backend.url for backend in backends if backend is not None and backend.url]
-        return replace(self._info, url=urls[-1]) if urls else self._info
+        return replace(self._info, url=urls[0]) if urls else self._info
 
     # Rows.
 

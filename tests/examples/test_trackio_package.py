@@ -1,14 +1,18 @@
 """The example of a third-party backend: built, installed into a new environment, used by its name."""
 
 import os
+import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.environments import ROOT, Environment, build_wheel
 
+FILE = re.compile(r"^<!-- file: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROJECT = ROOT / "examples" / "hackmatrix-trackio"
 READ = "from trackio.sqlite_storage import SQLiteStorage as s; print([r['step'] for r in s.get_logs('{}', '{}')])"
 
@@ -17,7 +21,11 @@ READ = "from trackio.sqlite_storage import SQLiteStorage as s; print([r['step'] 
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     pytest.importorskip("trackio", reason="the package trackio is not installed")
     folder = tmp_path_factory.mktemp("trackio")
-    wheels = [build_wheel(ROOT, new(folder / "ours")), build_wheel(PROJECT, new(folder / "theirs"))]
+    page = new(folder / "page")
+    for name, text in FILE.findall((ROOT / "docs" / "writing-a-backend.md").read_text("utf-8")):
+        (page / name).write_text(text, "utf-8")
+    projects = {"ours": ROOT, "theirs": PROJECT, "page's": page}
+    wheels = [build_wheel(project, new(folder / name)) for name, project in projects.items()]
     yield Environment.make(folder / "environment", *wheels, shared=True)
     shutil.rmtree(folder)
 
@@ -45,15 +53,25 @@ def test_a_stranger_s_tracker_is_used_by_its_name_from_the_command_line(
     assert installed.run("-c", READ.format("cart", "one"), cwd=tmp_path, **place).strip() == "[3, 6, 9, 12]"
 
 
-def test_an_older_run_is_replayed_to_it(installed: Environment, tmp_path: Path) -> None:
-    place = {"TRACKIO_DIR": str(tmp_path / "trackio"), "HOME": str(tmp_path)}
-    program = """
+OLD = """
 from hackmatrix.tracking import open_tracker
 with open_tracker("jsonl", name="old", project="replayed") as tracker:
     for step in range(3):
         tracker.log({"a/value": 1.0}, step=step)
 """
-    installed.run("-c", program, cwd=tmp_path, **place)
+
+
+def test_the_package_of_the_page_is_one(installed: Environment, tmp_path: Path) -> None:
+    installed.run("-c", OLD, cwd=tmp_path, HOME=str(tmp_path))
+    command = ("-m", "hackmatrix.tracking", "replay", "runs/old", "--tracker", "sqlite")
+    installed.run(*command, "--tracker-option", "sqlite.path=rows.db", cwd=tmp_path, HOME=str(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "rows.db")) as base:
+        assert base.execute("select step from rows").fetchall() == [(0,), (1,), (2,)]
+
+
+def test_an_older_run_is_replayed_to_it(installed: Environment, tmp_path: Path) -> None:
+    place = {"TRACKIO_DIR": str(tmp_path / "trackio"), "HOME": str(tmp_path)}
+    installed.run("-c", OLD, cwd=tmp_path, **place)
     command = ("-m", "hackmatrix.tracking", "replay", "runs/old", "--tracker", "trackio")
     installed.run(*command, cwd=tmp_path, **place)
     assert installed.run("-c", READ.format("replayed", "old"), cwd=tmp_path, **place).strip() == "[0, 1, 2]"

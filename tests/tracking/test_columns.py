@@ -1,12 +1,13 @@
 """Columns and frames of a run say what its rows say, also while it is written."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 
-from hackmatrix.tracking import RunFolderError, RunReader, open_tracker, read_run
+from hackmatrix.tracking import MissingPackageError, RunFolderError, RunReader, open_tracker, read_run
 from tests.tracking.runs import Said, folded, histories, same, write_run
 
 np = pytest.importorskip("numpy", reason="the package numpy is not installed")
@@ -72,6 +73,14 @@ def test_a_run_without_rows_has_empty_columns(tmp_path: Path) -> None:
     assert {tag: len(values) for tag, values in reader.to_numpy(["loss"]).items()} == {
         "_step": 0, "_timestamp": 0, "_runtime": 0, "loss": 0,
     }  # fmt: skip
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_all(
+    run: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(MissingPackageError, match=r"'numpy': pip install 'hackmatrix\[pandas\]'"):
+        run.to_pandas()
 
 
 def test_pandas_keeps_nan_apart_from_what_is_absent(run: RunReader) -> None:

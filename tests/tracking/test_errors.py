@@ -274,6 +274,13 @@ PROVOKED = (
         "without resume='must'",
     ),
     Provoked(
+        RunNotFoundError,
+        lambda root: open_tracker("jsonl", root=root, resume="must"),
+        "'must'",
+        "no run is named",
+        "give name=",
+    ),
+    Provoked(
         RunExistsError,
         lambda root: twice(root, {}, {"resume": "never"}),
         "'one'",

@@ -563,7 +563,8 @@ def test_native_is_none_where_there_is_none_and_an_error_where_nobody_follows(tm
 def test_the_url_of_a_backend_outlives_it(tmp_path: Path) -> None:
     with (
         replaced("listing", type("Named", (ListBackend,), {"url": "https://example/r"})),
-        open_tracker("listing", name="r", root=tmp_path) as tracker,
+        replaced("second", type("Second", (ListBackend,), {"url": "elsewhere"})),
+        open_tracker("listing,second", name="r", root=tmp_path) as tracker,
     ):
         assert tracker.run.url == "https://example/r"
     assert tracker.run.url == "https://example/r"
