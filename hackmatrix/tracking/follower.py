@@ -88,6 +88,7 @@ class Follower:
         self._handed: int | None = None
         self._confirmed: int | None = None
         self._kept: tuple[int, int] | None = None
+        self._url: str | None = None
         self._flush_size, self._flush_deadline, self._flushed_size = -1, 0.0, -1
         self._ending: Ending | None = None
         self._wake = threading.Event()
@@ -172,6 +173,7 @@ class Follower:
             kept=self._kept,
             problem=problem,
             command=self._told_command() if owed else None,
+            url=self._url,
         )
 
     def _told_command(self) -> str:
@@ -247,7 +249,7 @@ class Follower:
         except BaseException:
             self._throw_away(backend)
             raise
-        self.backend = backend
+        self.backend, self._url = backend, backend.url
         self._first_open = False
         self._reader = StepReader(self._metrics.path, self._position)
         self._records.restart(backend)
@@ -322,7 +324,7 @@ class Follower:
             self._failing_since = self._failing_since or time.monotonic()
             if not (self._awaited and self.setup_error is problem):
                 _log.warning(
-                    "%s: %s; training goes on, rows are kept and delivered later",
+                    "%s: %s; rows are kept and delivered later",
                     self.name,
                     self.problem,
                     exc_info=None if final or isinstance(problem, BackendUnreachableError) else problem,

@@ -110,12 +110,21 @@ def replay(
             if follower.setup_error is not None:
                 raise follower.setup_error
         report = FinishReport(status=status, last_step=extent.last_step, rows=extent.lines, backends=reports)
-        held = {**identity.get("report", {}).get("backends", {}), **asdict(report)["backends"]}
-        identity["report"] = {**asdict(report), **identity.get("report", {}), "backends": held}
+        _note(identity, report, under_its_name=as_name is None)
         folder.write_identity(identity)
         return report
     finally:
         lock.release()
+
+
+def _note(identity: dict[str, Any], report: FinishReport, *, under_its_name: bool) -> None:
+    """Say in the run's description what backends hold now; an earlier report keeps how the run itself ended."""
+    earlier = identity.get("report", {})
+    held = {**earlier.get("backends", {}), **asdict(report)["backends"]}
+    identity["report"] = {**asdict(report), **earlier, "backends": held}
+    urls = [each.url for each in report.backends.values() if each.url]
+    if urls and under_its_name:
+        identity["url"] = identity.get("url") or urls[0]
 
 
 def replay_command(folder: Path, backend: str, options: Mapping[str, Any]) -> str:

@@ -6,14 +6,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from hackmatrix.tracking.errors import BackendUnreachableError, RunInUseError, RunNotFoundError, TrackingError
+from hackmatrix.tracking.errors import (
+    BackendUnreachableError,
+    RunConflictError,
+    RunFolderError,
+    RunInUseError,
+    RunNotFoundError,
+    TrackingError,
+)
 from hackmatrix.tracking.options import parse_options
 from hackmatrix.tracking.protocol import FinishReport
 from hackmatrix.tracking.replaying import replay
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 _DONE, _OWED, _USAGE = 0, 1, 2
+_CLEARED = "\r\x1b[2K"  # the line, on a terminal
 _EPILOG = """
 examples:
   an offline run, to W&B:        hackmatrix-runs replay RUN --tracker wandb
@@ -71,63 +80,92 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _all(args: argparse.Namespace, root: Path) -> int:
+    """Every run of a folder; what is wrong with one of them holds none of the others back."""
     folders = [path.parent for path in sorted(root.glob("*/run.json"))]
     if not folders:
         _tell(f"error: there is no run in {str(root)!r}; give the folder that holds the runs")
         return _USAGE
-    codes = []
+    owing = []
     for index, folder in enumerate(folders, 1):
-        print(f"[{index}/{len(folders)}] {folder.name}")  # noqa: T201 - a command line's own voice
-        codes.append(_one(args, str(folder)))
-        if codes[-1] == _USAGE:  # what is wrong with the first run is wrong with all
+        print(f"[{index}/{len(folders)}] {folder.name}", flush=True)  # noqa: T201 - a command line's own voice
+        try:
+            if not _delivered(args, str(folder)):
+                owing.append(folder.name)
+        except (RunConflictError, RunFolderError, RunInUseError, RunNotFoundError) as problem:
+            _tell(f"error: {_with_help(problem)}")
+            owing.append(folder.name)
+        except TrackingError as problem:  # wrong with all of them
+            _tell(f"error: {problem}")
             return _USAGE
-    return max(codes)
+    told = f"{len(folders) - len(owing)} of {len(folders)} runs are delivered"
+    print(f"{told}; not, or not whole: {', '.join(owing)}" if owing else told)  # noqa: T201 - likewise
+    return _OWED if owing else _DONE
 
 
 def _one(args: argparse.Namespace, run: str) -> int:
     try:
-        with _bar() as progress:
-            report = replay(
-                run,
-                args.tracker,
-                root=args.root,
-                as_name=args.as_name,
-                project=args.project,
-                entity=args.entity,
-                options=parse_options(args.tracker_option),
-                timeout=args.timeout,
-                progress=progress,
-            )
+        return _DONE if _delivered(args, run) else _OWED
     except (BackendUnreachableError, RunInUseError) as problem:
         _tell(f"error: {problem}")
         return _OWED
-    except RunNotFoundError as problem:
-        _tell(f"error: {problem}; see hackmatrix-runs ls")
-        return _USAGE
     except TrackingError as problem:
-        _tell(f"error: {problem}")
+        _tell(f"error: {_with_help(problem)}")
         return _USAGE
+
+
+def _with_help(problem: TrackingError) -> str:
+    if isinstance(problem, RunConflictError):
+        return f"{problem}; deliver it under another name: replay RUN --tracker NAMES --as NAME"
+    return f"{problem}; see hackmatrix-runs ls" if isinstance(problem, RunNotFoundError) else str(problem)
+
+
+def _delivered(args: argparse.Namespace, run: str) -> bool:
+    """Deliver one run, and say what is where; true if nothing is owed."""
+    with _bar() as progress:
+        report = replay(
+            run,
+            args.tracker,
+            root=args.root,
+            as_name=args.as_name,
+            project=args.project,
+            entity=args.entity,
+            options=parse_options(args.tracker_option),
+            timeout=args.timeout,
+            progress=progress,
+        )
     _tell_report(report)
-    return _DONE if report.complete else _OWED
+    return report.complete
 
 
 def _tell_report(report: FinishReport) -> None:
     for name, held in report.backends.items():
-        missing = (
-            f", {held.pending} steps still missing ({held.problem})" if held.pending or held.problem else ""
-        )
         confirmed = "no step" if held.confirmed is None else f"steps up to {held.confirmed}"
-        print(f"{name}: holds {confirmed} of {report.last_step}{missing}")  # noqa: T201 - a command line's voice
+        told = f"{name}: holds {confirmed} of {report.last_step}"
+        if held.pending or held.problem:
+            why = f" ({held.problem})" if held.problem else ""
+            told += f"; {held.pending} steps are still owed{why}; the same command again sends the rest"
+        print(told)  # noqa: T201 - a command line's own voice
+        if held.url:
+            print(f"  {held.url}")  # noqa: T201 - likewise
 
 
 def _tell(message: str) -> None:
     print(message, file=sys.stderr)  # noqa: T201 - a command line's own voice
 
 
+class _BesideBar(logging.StreamHandler[TextIO]):
+    """Messages on lines of their own, whatever the bar has drawn on the newest."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream.isatty():
+            self.stream.write(_CLEARED)
+        super().emit(record)
+
+
 @contextmanager
 def _messages() -> Iterator[None]:
     """What the package has to say goes to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _BesideBar(sys.stderr)
     logger = logging.getLogger("hackmatrix.tracking")
     logger.addHandler(handler)
     try:
@@ -144,14 +182,24 @@ def _bar(width: int = 30) -> Iterator[Callable[[Mapping[str, int | None], int | 
         return
 
     def draw(handed: Mapping[str, int | None], last: int | None) -> None:
-        least = min((-1 if step is None else step) for step in handed.values()) + 1
-        whole = (last or 0) + 1
-        filled = width * least // whole
-        sys.stderr.write(f"\r  {'━' * filled}{'·' * (width - filled)} step {max(0, least - 1)} of {last} ")
+        sys.stderr.write(_CLEARED + bar_line(handed, last, width))
         sys.stderr.flush()
 
     try:
         yield draw
     finally:
-        sys.stderr.write("\r\x1b[2K")
+        sys.stderr.write(_CLEARED)
         sys.stderr.flush()
+
+
+def bar_line(handed: Mapping[str, int | None], last: int | None, width: int) -> str:
+    """How far the backend is that is furthest behind, and what it is waited for."""
+    name, step = min(handed.items(), key=lambda each: -1 if each[1] is None else each[1])
+    filled = 0 if step is None else width * (step + 1) // ((last or 0) + 1)
+    if step is None:
+        now = "asking what is there"
+    elif step == last:
+        now = "all is sent; waiting until it is confirmed"
+    else:
+        now = f"step {step} of {last}"
+    return f"  {name}  {'━' * filled}{'·' * (width - filled)}  {now}"
