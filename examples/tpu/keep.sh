@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs anywhere but on the TPU: asks for the spot TPU again whenever it was taken away.
-# NAME, ZONE, TYPE, VERSION, REPOSITORY, MIRROR, FLAGS: see docs/tpu.md.
+# NAME, ZONE, TYPE, VERSION, REPOSITORY, MIRROR, FLAGS, WANDB_API_KEY: see docs/tpu.md.
 set -euo pipefail
 : "${NAME:?}" "${ZONE:?}" "${TYPE:?}" "${VERSION:?}" "${REPOSITORY:?}" "${MIRROR:?}"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,7 +9,7 @@ queue=(gcloud compute tpus queued-resources)
 create() {
     "${queue[@]}" create "$NAME" --node-id "$NAME" --zone "$ZONE" --spot \
         --accelerator-type "$TYPE" --runtime-version "$VERSION" \
-        --metadata "^|^hackmatrix-repository=$REPOSITORY|hackmatrix-mirror=$MIRROR|hackmatrix-flags=${FLAGS:-}" \
+        --metadata "^|^hackmatrix-repository=$REPOSITORY|hackmatrix-mirror=$MIRROR|hackmatrix-flags=${FLAGS:-}${WANDB_API_KEY:+|hackmatrix-wandb-key=$WANDB_API_KEY}" \
         --metadata-from-file "startup-script=$here/install.sh"
 }
 

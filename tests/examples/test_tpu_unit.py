@@ -181,7 +181,7 @@ def test_a_tpu_that_was_taken_away_is_asked_for_again(tmp_path: Path) -> None:
     environment = {
         **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PLACE": str(tmp_path), "EVERY_S": "0.05",
         "NAME": "hm", "ZONE": "z", "TYPE": "v4-8", "VERSION": "v", "REPOSITORY": "r", "MIRROR": "gs://b/runs",
-        "FLAGS": "--num-envs 8 --seed 1",
+        "FLAGS": "--num-envs 8 --seed 1", "WANDB_API_KEY": "key",
     }  # fmt: skip
     process = subprocess.Popen(
         [FOLDER / "keep.sh"], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
@@ -195,7 +195,8 @@ def test_a_tpu_that_was_taken_away_is_asked_for_again(tmp_path: Path) -> None:
         process.wait()
     done = [line for line in asked.read_text("utf-8").splitlines() if not line.startswith("describe")]
     assert done[:3] == ["create hm", "delete hm", "create hm"]
-    assert "hackmatrix-flags=--num-envs 8 --seed 1" in (tmp_path / "flags").read_text("utf-8")
+    said = (tmp_path / "flags").read_text("utf-8")
+    assert "|hackmatrix-flags=--num-envs 8 --seed 1|hackmatrix-wandb-key=key\n" in said
 
 
 def wait_for(what) -> None:
