@@ -21,7 +21,8 @@ from hackmatrix.tracking.protocol import FinishReport
 from hackmatrix.tracking.replaying import replay
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 
-_DONE, _OWED, _USAGE = 0, 1, 2
+_DONE, _OWED, _USAGE, _CTRL_C = 0, 1, 2, 130
+_log = logging.getLogger("hackmatrix.tracking")
 _CLEARED = "\r\x1b[2K"  # the line, on a terminal
 _EPILOG = """
 examples:
@@ -30,7 +31,7 @@ examples:
   curves in TensorBoard, too:    hackmatrix-runs replay RUN --tracker tensorboard
   its name is taken over there:  hackmatrix-runs replay RUN --tracker wandb --as NAME
 
-exit codes: 0 all is there, 1 something is still owed (repeat it), 2 wrong usage
+exit codes: 0 all is there, 1 something is still owed (repeat it), 2 wrong usage, 130 stopped by Ctrl-C
 """
 
 
@@ -73,10 +74,13 @@ def main(argv: Sequence[str]) -> int:
         args = parse(argv)
     except SystemExit as leaving:  # argparse has told already
         return int(leaving.code or 0)
-    with _messages():
-        if args.every is None:
-            return _one(args, args.run_name)
-        return _all(args, Path(args.every))
+    try:
+        with _messages():
+            return _one(args, args.run_name) if args.every is None else _all(args, Path(args.every))
+    except KeyboardInterrupt:
+        _log.setLevel(logging.CRITICAL + 1)  # the process leaves; nobody is helped by what its threads meet now
+        _tell("stopped; the same command again sends the rest")
+        return _CTRL_C
 
 
 def _all(args: argparse.Namespace, root: Path) -> int:
@@ -166,12 +170,11 @@ class _BesideBar(logging.StreamHandler[TextIO]):
 def _messages() -> Iterator[None]:
     """What the package has to say goes to standard error."""
     handler = _BesideBar(sys.stderr)
-    logger = logging.getLogger("hackmatrix.tracking")
-    logger.addHandler(handler)
+    _log.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        _log.removeHandler(handler)
 
 
 @contextmanager
