@@ -154,18 +154,49 @@ def _followers(root: Path) -> Iterator[Check]:
         ahead += (run.identity.get("created") or 0) > run.now + 60
         if run.status == "running":
             yield from _lag(run)
-        for backend in owed(dict(run.identity)):
-            report = run.identity["report"]["backends"][backend]
-            told = f"{report['pending']} steps of {run.identity['name']} are owed ({report['problem']})"
-            yield Check(backend, "note", f"{told}: hackmatrix-runs replay {run.folder} --tracker {backend}")
+        yield from _unseen(run) if run.status in ("running", "lost") else _owed(run)
     if ahead:
         yield Check("clock", "note", f"{ahead} runs were begun in the future: a clock was or is wrong")
     for problem in problems:
         yield Check("run.json", "bad", problem)
 
 
+def _owed(run: Listed) -> Iterator[Check]:
+    """What a run that has ended said of the places that it went to."""
+    name, identity = run.identity["name"], dict(run.identity)
+    for backend in owed(identity):
+        report = identity["report"]["backends"][backend]
+        told = f"{report['pending']} steps of {name} are owed ({report['problem']})"
+        yield Check(backend, "note", f"{told}: {_replay(run, backend)}")
+    for backend, report in identity.get("report", {}).get("backends", {}).items():
+        if report.get("kept"):
+            first, last = report["kept"]
+            yield Check(backend, "note", f"steps {first} to {last} of {name} are an earlier attempt's there")
+
+
+def _unseen(run: Listed) -> Iterator[Check]:
+    """Places of which only the run's own process knew, or knows, what they hold, and says so when it ends."""
+    name = run.identity["name"]
+    reports = run.identity.get("report", {}).get("backends", {})
+    places = dict.fromkeys([*reports, *(["wandb"] if (run.folder / "wandb").is_dir() else [])])
+    for place in places:
+        confirmed = reports.get(place, {}).get("confirmed")
+        if confirmed is not None and confirmed >= (run.step or 0):
+            continue  # replayed since
+        if run.status == "lost":
+            told = f"{name} was killed, and what it still owes is not known here: {_replay(run, place)}"
+            yield Check(place, "note", told)
+        elif place != "tensorboard":
+            told = f"what has arrived of {name} is known to its own process until it ends"
+            yield Check(place, "note", told)
+
+
+def _replay(run: Listed, backend: str) -> str:
+    return f"hackmatrix-runs replay {run.folder} --tracker {backend}"
+
+
 def _lag(run: Listed) -> Iterator[Check]:
-    """How far TensorBoard's files are behind a living run; other places are not asked."""
+    """How far TensorBoard's files are behind a living run, which alone can be seen from outside it."""
     files = sorted(run.folder.rglob("*tfevents*"))
     name = run.identity["name"]
     yield Check("running", "good", f"{name}, at step {run.step}")

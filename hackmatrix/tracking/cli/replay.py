@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
         with _messages():
             return _one(args, args.run_name) if args.every is None else _all(args, Path(args.every))
     except KeyboardInterrupt:
-        _log.setLevel(logging.CRITICAL + 1)  # the process leaves; nobody is helped by what its threads meet now
+        _log.setLevel(logging.CRITICAL + 1)  # what its threads meet while the process leaves helps nobody
         _tell("stopped; the same command again sends the rest")
         return _CTRL_C
 

@@ -96,5 +96,23 @@ def test_the_doctor_tells_how_far_tensorboard_is_behind(tmp_path: Path, command:
     assert [check["finding"] for check in checks] == ["live, at step 4", "0 steps behind live"]
 
 
+def test_the_doctor_says_of_what_it_cannot_see_that_it_cannot(tmp_path: Path, command: Command) -> None:
+    with open_tracker("jsonl", name="live", root=tmp_path) as tracker:
+        tracker.log({"loss": 1.0}, step=0)
+        (tmp_path / "live" / "wandb").mkdir()
+        assert "what has arrived of live is known to its own process" in command("doctor", tmp_path).out
+    identity = json.loads((tmp_path / "live" / "run.json").read_text())
+    identity["report"]["backends"]["wandb"] = {"pending": 0, "problem": None, "kept": [3, 9]}
+    (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
+    assert "steps 3 to 9 of live are an earlier attempt's there" in command("doctor", tmp_path).out
+    identity["attempts"][-1]["status"] = None  # as a kill leaves it
+    (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
+    assert "live was killed" in command("doctor", tmp_path).out
+    assert f"hackmatrix-runs replay {tmp_path / 'live'} --tracker wandb" in command("doctor", tmp_path).out
+    identity["report"]["backends"]["wandb"]["confirmed"] = 0  # as a replay leaves it
+    (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
+    assert "was killed" not in command("doctor", tmp_path).out
+
+
 def test_the_doctor_needs_no_folder(tmp_path: Path, command: Command) -> None:
     assert "does not exist yet" in command("doctor", tmp_path / "nowhere").out
