@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -40,8 +40,9 @@ def with_parameters(parameters: Mapping[str, str]) -> Any:
 def execute(notebook: Any, folder: Path, until_lost: Callable[[], bool] | None = None) -> Any:
     """Run all cells in a new kernel; with ``until_lost`` the kernel is killed once that is true."""
     client = NotebookClient(
-        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
+        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
+        startup_timeout=240, iopub_timeout=240,  # 4 s by default, after which a busy machine's output is left out
+    )  # fmt: skip
     if until_lost is None:
         return client.execute()
     killed = []
@@ -54,15 +55,20 @@ def execute(notebook: Any, folder: Path, until_lost: Callable[[], bool] | None =
             time.sleep(0.01)
         killed.append(True)
         kernel = psutil.Process(client.km.provisioner.pid)
-        for process in (*kernel.children(recursive=True), kernel):  # the whole machine
-            process.kill()
+        machine = (*kernel.children(recursive=True), kernel)
+        for process in machine:
+            with suppress(psutil.NoSuchProcess):  # it may have ended by itself just now
+                process.kill()
+        psutil.wait_procs(machine, timeout=60)  # until then it may write
 
-    Thread(target=kill, daemon=True).start()
+    killer = Thread(target=kill, daemon=True)
+    killer.start()
     try:
         client.execute()
     except Exception:
         if not killed:
             raise
+        killer.join()
         return None
     raise AssertionError("the notebook was finished before its kernel was lost")
 
