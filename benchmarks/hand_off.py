@@ -528,9 +528,7 @@ def all_lines(*, quick: bool) -> Iterator[Line]:
 
 def main() -> None:
     """Measure, and print the table or its JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", action="store_true", help="lines for benchmarks/run.py")
+    parser = lines.part_parser(__doc__)
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -540,11 +538,7 @@ def main() -> None:
         else:
             memory_child(Path(root), int(rest[0]), rest[1])
         return
-    found = list(all_lines(quick=options.quick))
-    if options.json:
-        lines.print_lines(found)
-    else:
-        print(lines.table(found))
+    lines.print_part(all_lines(quick=options.quick), as_json=options.json)
 
 
 if __name__ == "__main__":

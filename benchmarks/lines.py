@@ -1,9 +1,10 @@
 """A figure with its interval, its target and whether it is met: one line of the table."""
 
+import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,9 +74,18 @@ def against(
     )
 
 
-def print_lines(lines: Sequence[Line]) -> None:
-    """One JSON line for the program that makes the table."""
-    print(json.dumps([dataclasses.asdict(line) for line in lines]))
+def part_parser(doc: str) -> argparse.ArgumentParser:
+    """The command line that every part of the table has; the part may add to it."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, wider intervals")
+    parser.add_argument("--json", action="store_true", help="lines for benchmarks/run.py")
+    return parser
+
+
+def print_part(found: Iterable[Line], *, as_json: bool) -> None:
+    """Measure, and print a table, or one JSON line for the program that makes the whole table."""
+    lines = list(found)
+    print(json.dumps([dataclasses.asdict(line) for line in lines]) if as_json else table(lines))
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -176,19 +176,13 @@ def run_child(name: str, folder: str) -> dict[str, float] | str:
 
 def main() -> None:
     """Measure, and print the table or its JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", action="store_true", help="lines for benchmarks/run.py")
+    parser = lines.part_parser(__doc__)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         child(options.child)
         return
-    found = list(all_lines(quick=options.quick))
-    if options.json:
-        lines.print_lines(found)
-    else:
-        print(lines.table(found))
+    lines.print_part(all_lines(quick=options.quick), as_json=options.json)
 
 
 if __name__ == "__main__":

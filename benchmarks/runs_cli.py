@@ -8,7 +8,6 @@ the processor, which other work on the machine does not stretch. Commands take t
 all of them. ``show --follow`` is asked for its processor time while nothing is logged.
 """
 
-import argparse
 import os
 import random
 import subprocess
@@ -19,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from lines import Line, against, print_lines, shown, table
+from lines import Line, against, part_parser, print_part, shown
 
 from hackmatrix.tracking import open_tracker
 
@@ -62,19 +61,13 @@ def all_lines(*, runs: int, rows: int, rounds: int) -> Iterator[Line]:
 
 def main() -> None:
     """Measure, and print the table or its JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = part_parser(__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", action="store_true", help="lines for benchmarks/run.py")
     args = parser.parse_args()
     rounds = args.rounds or (5 if args.quick else 15)
-    found = list(all_lines(runs=args.runs, rows=args.rows, rounds=rounds))
-    if args.json:
-        print_lines(found)
-    else:
-        print(table(found))
+    print_part(all_lines(runs=args.runs, rows=args.rows, rounds=rounds), as_json=args.json)
 
 
 def make_many(root: Path, runs: int) -> None:

@@ -1,30 +1,35 @@
-"""Measure the trainer: what chunks and logging cost it, how soon it trains, what memory it needs.
+"""Measure the trainer: beside other trainers, with and without chunks and logging, its start, its memory.
 
     python benchmarks/trainer.py --quick
-    python benchmarks/trainer.py --purejaxrl PATH/TO/purejaxrl/ppo.py
+    python benchmarks/trainer.py --purejaxrl PATH/TO/purejaxrl/ppo.py --sb3-python PATH/TO/python
 
-What is compared alternates in one process. PureJaxRL's program is not part of this repository: give its published
-`ppo.py` by path, as it is.
+What is compared alternates in one process, the order by lot in each round. PureJaxRL's program is not part of this
+repository: give its published `ppo.py` by path, as it is. Without it `usual_ppo.py` stands in its place, PPO in the
+usual form, written for this benchmark; rejax is measured too where it is installed. Stable-Baselines3 runs in the
+interpreter that `--sb3-python` names, this one by default.
 """
 
-import argparse
 import dataclasses
-import importlib.util
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import lines
+import numpy as np
+import scipy.stats
 from blocks import Switched
 from lines import Line, against, shown
+from other_trainers import Curve, OtherTrainer, other_trainers
+from processes import Neighbours, peak_mb, processor_seconds
+from time_to_475 import time_lines
 
 from hackmatrix.purejaxrl import Runner, TrainConfig, init_runner, make_environment, make_train_chunk, train
 from hackmatrix.purejaxrl.runner import make_parts
@@ -32,15 +37,18 @@ from hackmatrix.purejaxrl.update import update
 from hackmatrix.tracking import open_tracker
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train_purejaxrl.py"
-CARTPOLE = "gymnax:CartPole-v1"
+CARTPOLE, BREAKOUT = "gymnax:CartPole-v1", "gymnax:Breakout-MinAtar"
 UPDATES = 20  # of one round: two chunks
+WORDS = {"wall": "wall", "cpu": "processor time"}
+Times = dict[str, dict[str, list[float]]]  # side -> wall or cpu -> seconds of each round
 
 
 class Logged:
     """Chunks of the trainer with a journal, as the script runs them, without checkpoints."""
 
-    def __init__(self, config: TrainConfig, root: Path) -> None:
+    def __init__(self, config: TrainConfig, root: Path, updates: int = UPDATES) -> None:
         self._config, self._env = config, make_environment(config.env)
+        self._chunks = updates // config.log_interval
         self._program = make_train_chunk(config, self._env)
         self._runner: Runner | None = init_runner(config, self._env)
         self._tracker = Switched(open_tracker("null"))
@@ -49,7 +57,7 @@ class Logged:
 
     def __call__(self) -> None:
         """Train for one round."""
-        dispatched = iter(range(UPDATES // self._config.log_interval))  # asked before each chunk
+        dispatched = iter(range(self._chunks))  # asked before each chunk
         result = train(
             self._config, [self._tracker], env=self._env, start=self._runner, chunk=self._program,
             stop=lambda: next(dispatched, None) is None,
@@ -79,13 +87,11 @@ class OneScan:
         self._runner, _ = jax.block_until_ready(self._program(self._runner))
 
 
-def alternating(
-    ours: Callable[[], None], theirs: Callable[[], None], rounds: int
-) -> dict[str, dict[str, list[float]]]:
+def alternating(sides: Mapping[str, Callable[[], None]], rounds: int) -> Times:
     """Seconds of wall and of processor time of each round, the order by lot; the first round is left out."""
-    found: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cpu": []} for name in ("ours", "theirs")}
+    found: Times = {name: {"wall": [], "cpu": []} for name in sides}
     for number in range(rounds + 1):
-        order = [("ours", ours), ("theirs", theirs)]
+        order = list(sides.items())
         random.Random(number).shuffle(order)
         for name, run in order:
             wall, cpu = time.perf_counter(), time.process_time()
@@ -96,62 +102,169 @@ def alternating(
     return found
 
 
-def ratios(found: dict[str, dict[str, list[float]]], of: str) -> list[float]:
+def ratios(found: Times, other: str, of: str) -> list[float]:
     """How many times faster ours is, by rounds."""
-    return [theirs / ours for ours, theirs in zip(found["ours"][of], found["theirs"][of], strict=True)]
+    return [theirs / ours for ours, theirs in zip(found["ours"][of], found[other][of], strict=True)]
 
 
 def large(**changes: Any) -> TrainConfig:
     """256 x 128, and more updates than will be run."""
-    config = TrainConfig(env=CARTPOLE, **changes)
+    config = TrainConfig(**{"env": CARTPOLE, **changes})
     return dataclasses.replace(config, total_timesteps=config.batch_size * 1_000_000)
 
 
 def chunk_lines(rounds: int, root: Path) -> Iterator[Line]:
-    """Chunked and logged against one scan without logging."""
+    """Chunked and logged against one scan without logging.
+
+    The median of the ratios of neighbouring rounds: what else the machine does falls on both of a pair. One round in
+    a hundred may be disturbed as it likes. Half of the visits to the loop overlap with no chunk (in a run one in
+    thirty does), so the figure is rather too high.
+    """
     config = large()
-    ours = Logged(config, root)
-    found = alternating(ours, OneScan(config), rounds)
+    ours, neighbours = Logged(config, root), Neighbours()
+    found = alternating({"ours": ours, "scan": OneScan(config)}, rounds)
     ours.finish()
-    for of, words in (("wall", "wall"), ("cpu", "processor time")):
-        over = [100 * (1 / each - 1) for each in ratios(found, of)]
+    for of, words in WORDS.items():
+        over = [100 * (1 / each - 1) for each in ratios(found, "scan", of)]
         each = lines.median_interval(over)
+        decided = each.high - each.low <= 1.0 or each.low > 0.5
         yield Line(
-            what=f"chunked and logged over one scan without logging, 256 x 128, 2 x 64, {words}",
+            what=f"chunked and logged over one scan without logging, CartPole-v1, 256 x 128, 2 x 64, {words}",
             figure=shown(over, "%"),
-            beside=f"{1e3 * min(found['theirs'][of]) / UPDATES:.0f} ms an update at best",
+            beside=f"{milliseconds(found['scan'][of], UPDATES)} an update without; {neighbours}",
             target="center within 0.5%",
-            met=True if abs(each.center) <= 0.5 else None if each.low <= 0.5 else False,
+            met=each.center <= 0.5 if decided else None,
         )
 
 
-def purejaxrl_lines(path: Path, rounds: int, root: Path) -> Iterator[Line]:
-    """Against PureJaxRL's published program at equal settings, ours with logging on."""
-    sys.path.insert(0, str(path.parent))  # it imports its neighbours
-    spec = importlib.util.spec_from_file_location("purejaxrl_ppo", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = large()
-    theirs = {
-        "LR": config.learning_rate, "NUM_ENVS": config.num_envs, "NUM_STEPS": config.num_steps,
-        "TOTAL_TIMESTEPS": UPDATES * config.batch_size, "UPDATE_EPOCHS": config.update_epochs,
-        "NUM_MINIBATCHES": config.num_minibatches, "GAMMA": config.gamma, "GAE_LAMBDA": config.gae_lambda,
-        "CLIP_EPS": config.clip_eps, "ENT_COEF": config.ent_coef, "VF_COEF": config.vf_coef,
-        "MAX_GRAD_NORM": config.max_grad_norm, "ACTIVATION": "tanh", "ENV_NAME": "CartPole-v1",
-        "ANNEAL_LR": config.anneal_lr, "DEBUG": False,
-    }  # fmt: skip
-    program = jax.jit(module.make_train(theirs))
-    ours = Logged(config, root)
-    found = alternating(ours, lambda: jax.block_until_ready(program(jax.random.PRNGKey(0))), rounds)
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One comparison with other trainers."""
+
+    env: str
+    hidden: int
+    updates: int  # of a round: two chunks
+    target: float  # times faster
+
+
+SETTINGS = (
+    Setting(CARTPOLE, 64, 10, 1.5),
+    Setting(CARTPOLE, 256, 4, 1.0),
+    Setting(BREAKOUT, 64, 4, 1.5),
+    Setting(BREAKOUT, 256, 2, 1.0),
+)
+
+
+def speed_lines(others: Sequence[OtherTrainer], setting: Setting, rounds: int, root: Path) -> Iterator[Line]:
+    """Against others at equal settings, ours in chunks and with logging on; the first of them has the target."""
+    config = large(env=setting.env, hidden_dim=setting.hidden, log_interval=setting.updates // 2)
+    ours = Logged(config, root, setting.updates)
+    if setting.hidden > 64:
+        others = others[:1]  # the rest would take minutes and tell the same
+    made = {other.name: other.make_round(config, setting.updates) for other in others}
+    neighbours = Neighbours()
+    found = alternating({"ours": ours, **made}, rounds)
     ours.finish()
-    for of, words in (("wall", "wall"), ("cpu", "processor time")):
-        yield against(
-            f"PureJaxRL's `ppo.py` over ours with logging, CartPole-v1, 256 x 128, 2 x 64, {words}",
-            ratios(found, of), 1.5, "x", better="more",
-            beside=f"{1e3 * min(found['theirs'][of]) / UPDATES:.0f} ms an update at best",
+    where = f"{setting.env.removeprefix('gymnax:')}, 256 x 128, 2 x {setting.hidden}"
+    for number, other in enumerate(others):
+        for of, words in WORDS.items():
+            theirs = milliseconds(found[other.name][of], setting.updates)
+            what = f"{other.name} over ours with logging, {where}, {words}"
+            beside = (
+                f"{theirs} an update, ours {milliseconds(found['ours'][of], setting.updates)}; {neighbours}"
+            )
+            values = ratios(found, other.name, of)
+            if number == 0:
+                yield against(what, values, setting.target, "x", better="more", beside=beside)
+            else:
+                yield Line(what=what, figure=shown(values, "x"), beside=beside)
+
+
+def milliseconds(seconds: Sequence[float], updates: int) -> str:
+    """Of one update, the median of all rounds."""
+    return f"{1e3 * float(np.median(seconds)) / updates:.0f} ms"
+
+
+# Learning.
+
+
+def learning_config() -> TrainConfig:
+    """CartPole in 300,000 env steps, the README's first command."""
+    return TrainConfig(
+        env=CARTPOLE, num_envs=16, learning_rate=1e-3, anneal_lr=False, ent_coef=0.0, total_timesteps=300_000
+    )
+
+
+def our_curve(config: TrainConfig) -> Callable[[int], list[float]]:
+    """Of a seed: the mean return in each row of the log."""
+    env = make_environment(config.env)
+    program = make_train_chunk(config, env)
+
+    def curve(seed: int) -> list[float]:
+        rows: list[float] = []
+        train(
+            dataclasses.replace(config, seed=seed), [open_tracker("null")], env=env, chunk=program,
+            on_chunk=lambda chunk: rows.append(float(chunk.row["train/mean_episode_return"])),
         )  # fmt: skip
+        return rows
+
+    return curve
+
+
+def in_rows(curve: Curve, config: TrainConfig) -> list[float]:
+    """The mean return over as many updates as a row of ours has."""
+    every = config.log_interval
+    cut = [curve[start : start + every].sum(axis=0) for start in range(0, len(curve), every)]
+    return [float(returns / episodes) for returns, episodes in cut]
+
+
+def learning_lines(other: OtherTrainer, seeds: int) -> Iterator[Line]:
+    """Whether both learn alike: the mean return over the whole run, and the env steps to 475."""
+    config = learning_config()
+    ours, theirs = our_curve(config), other.make_curve
+    assert theirs is not None
+    their_curve = theirs(config)
+    curves = {
+        "ours": [ours(seed) for seed in range(seeds)],
+        other.name: [in_rows(their_curve(seed), config) for seed in range(seeds)],
+    }
+    means = {name: [float(np.mean(curve)) for curve in each] for name, each in curves.items()}
+    a, b = means.values()
+    difference = float(np.mean(a) - np.mean(b))
+    low, high = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    told = "; ".join(
+        f"{name}: mean {spread(means[name])}, IQM {scipy.stats.trim_mean(means[name], 0.25):.0f}, "
+        f"475 reached by {steps_to_475(curves[name], config)}"
+        for name in curves
+    )
+    yield Line(
+        what=f"mean return over a run of 300,000 env steps, CartPole-v1, {seeds} seeds: ours less {other.name}",
+        figure=f"{difference:.0f} [{low:.0f}, {high:.0f}]",
+        beside=told,
+        target="not below 0",
+        met=bool(high >= 0.0),
+    )
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean with its 95% interval after Student."""
+    low, high = scipy.stats.ttest_1samp(values, 0.0).confidence_interval()
+    return f"{np.mean(values):.0f} [{low:.0f}, {high:.0f}]"
+
+
+def steps_to_475(curves: Sequence[Sequence[float]], config: TrainConfig) -> str:
+    """Of how many seeds, and after how many env steps at the median."""
+    row = config.log_interval * config.batch_size
+    reached = [
+        (next(n for n, value in enumerate(curve) if value >= 475) + 1) * row
+        for curve in curves
+        if max(curve) >= 475
+    ]
+    after = f" after {np.median(reached):,.0f} env steps" if reached else ""
+    return f"{len(reached)} of {len(curves)}{after}"
+
+
+# Starting.
 
 
 def start_lines(root: Path) -> Iterator[Line]:
@@ -178,81 +291,76 @@ def start_lines(root: Path) -> Iterator[Line]:
     )  # fmt: skip
 
 
-def processor_seconds(process: int) -> float:
-    """What a living process has used so far."""
-    words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+# Memory.
 
 
 def memory_lines(root: Path) -> Iterator[Line]:
-    """The peak at 256 x 128, beside what the imports alone need."""
-    run = [
-        sys.executable, str(SCRIPT), "--env", CARTPOLE, "--total-timesteps", str(256 * 128 * 20),
-        "--checkpoint-dir", str(root / "runs"),
-    ]  # fmt: skip
-    imports = [sys.executable, "-c", "import jax, flax, optax, gymnax, rich; jax.numpy.zeros(1) + 1"]
-    peak, bare = peak_mb(run), peak_mb(imports)
-    config = large()
-    rollout = rollout_mb(config)
-    yield Line(
-        what="peak memory of the script at 256 x 128, CartPole-v1",
-        figure=f"{peak:.0f} MB",
-        beside=f"{bare:.0f} MB after the imports alone; a rollout is {rollout:.1f} MB",
-    )
+    """The peak at 256 x 128 of three chunks, beside what the imports alone need."""
+    games = {
+        "CartPole-v1": (CARTPOLE, "jax, flax, optax, gymnax, rich", 4, ""),
+        "HackMatrix": ("hackmatrix", "jax, flax, optax, rich", 83, "under 1,000 MB"),
+    }
+    for name, (env, packages, words, target) in games.items():
+        run = [
+            sys.executable, str(SCRIPT), "--env", env, "--total-timesteps", str(256 * 128 * 12),
+            "--log-interval", "4", "--checkpoint-dir", str(root / "runs"),
+        ]  # fmt: skip
+        imports = [sys.executable, "-c", f"import {packages}; jax.numpy.zeros(1) + 1"]
+        peak, bare = peak_mb(run), peak_mb(imports)
+        yield Line(
+            what=f"peak memory of the script at 256 x 128, {name}",
+            figure=f"{peak:.0f} MB",
+            beside=f"{bare:.0f} MB after the imports alone; a rollout is {rollout_mb(words):.1f} MB",
+            target=target,
+            met=peak < 1000 if target else None,
+        )
 
 
-def rollout_mb(config: TrainConfig) -> float:
+def rollout_mb(observation_words: int) -> float:
     """Observation, action, log probability, value, reward, two flags, advantage, target of every step."""
-    words = 4 + 7
-    return config.batch_size * (4 * words + 2) / 1e6
+    return 256 * 128 * (4 * (observation_words + 7) + 2) / 1e6
 
 
-def peak_mb(command: list[str]) -> float:
-    """The largest resident memory of a process that was seen."""
-    peak = 0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        status = Path(f"/proc/{process.pid}/status")
-        while process.poll() is None:
-            for line in status.read_text().splitlines() if status.exists() else ():
-                if line.startswith("VmHWM"):
-                    peak = max(peak, int(line.split()[1]))
-            time.sleep(0.05)
-    return peak / 1024
-
-
-def all_lines(*, quick: bool, purejaxrl: Path | None) -> Iterator[Line]:
-    """Every line, one after the other."""
-    rounds = 8 if quick else 24
+def all_lines(
+    *, quick: bool, purejaxrl: Path | None, sb3_python: Path | None, only: str = ""
+) -> Iterator[Line]:
+    """Every line, one after the other; or those of parts whose name has a word."""
+    others = other_trainers(purejaxrl)
     with tempfile.TemporaryDirectory(prefix="hackmatrix-benchmark-") as name:
         root = Path(name)
         parts: dict[str, Callable[[], Iterator[Line]]] = {
+            f"speed, {setting.env}, 2 x {setting.hidden}": partial(
+                speed_lines, others, setting, (3 if quick else 12 if setting.hidden == 64 else 8), root
+            )
+            for setting in SETTINGS
+        }
+        parts |= {
+            "learning": lambda: learning_lines(others[0], 2 if quick else 5),
+            "time to 475": lambda: time_lines(sb3_python, rounds=1 if quick else 2),
+            "chunks": lambda: chunk_lines(6 if quick else 30, root),
             "start": lambda: start_lines(root),
             "memory": lambda: memory_lines(root),
-            "chunks": lambda: chunk_lines(rounds, root),
         }
-        if purejaxrl is not None:
-            parts["PureJaxRL"] = partial(purejaxrl_lines, purejaxrl, rounds, root)
         for part, measure in parts.items():
+            if only not in part:
+                continue
             print(f"  {part} ...", file=sys.stderr, flush=True)
             yield from measure()
-    if purejaxrl is None:
-        yield Line(
-            what="PureJaxRL's `ppo.py` over ours", figure="not measured: `--purejaxrl PATH` was not given"
-        )
 
 
 def main() -> None:
     """Measure, and print the table or its JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", action="store_true", help="lines for benchmarks/run.py")
+    parser = lines.part_parser(__doc__)
     parser.add_argument("--purejaxrl", type=Path, metavar="PATH", help="its published ppo.py")
+    parser.add_argument("--sb3-python", type=Path, metavar="PATH", help="Python that has Stable-Baselines3")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="e.g. speed, learning, chunks: parts with the word"
+    )
     options = parser.parse_args()
-    found = list(all_lines(quick=options.quick, purejaxrl=options.purejaxrl))
-    if options.json:
-        lines.print_lines(found)
-    else:
-        print(lines.table(found))
+    found = all_lines(
+        quick=options.quick, purejaxrl=options.purejaxrl, sb3_python=options.sb3_python, only=options.only
+    )
+    lines.print_part(found, as_json=options.json)
 
 
 if __name__ == "__main__":
