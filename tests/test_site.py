@@ -78,3 +78,5 @@ def test_the_reference_shows_arguments_and_errors(site: Path) -> None:
     assert "process_index" in text
     assert "RunInUseError" in text
     assert "StepOrderError" in (site / "api" / "errors.html").read_text("utf-8")
+    for page in (site / "api").glob("*.html"):  # which reads Markdown
+        assert "<p>::" not in page.read_text("utf-8"), f"{page.name} shows a mark of another markup"

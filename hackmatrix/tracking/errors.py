@@ -1,26 +1,26 @@
 """What can go wrong, as one tree; each leaf is also the builtin that a caller would expect.
 
-::
-
-    TrackingError
-    ├── InvalidNameError          ValueError        a run, project, suffix or artifact name
-    ├── InvalidTagError           ValueError        a tag that no reader could give back
-    ├── MetricValueError          ValueError        a value that is not one number
-    ├── ConfigValueError          TypeError         a config that cannot be stored
-    ├── StepOrderError            ValueError        a smaller, sealed or repeated step
-    ├── TrackerClosedError        RuntimeError      a call after finish, or after the lock was lost
-    ├── UnknownBackendError       ValueError        a name that the registry does not know
-    ├── MissingPackageError       ImportError       a backend whose package is not installed
-    ├── BackendOptionError        ValueError        an option that the backend does not take
-    ├── BackendSetupError         RuntimeError      what the user must mend: login, entity, version
-    ├── BackendUnreachableError   ConnectionError   a server out of reach: later is fine
-    ├── RunConflictError          RuntimeError      the place holds another run under this id
-    ├── RunNotFoundError          LookupError       nothing to resume
-    ├── RunExistsError            ValueError        resume="never" and the run is there
-    ├── RunInUseError             RuntimeError      a live process holds the run
-    ├── ConfigMismatchError       ValueError        a run resumed under another config
-    ├── RunFolderError            OSError           a folder that cannot be used
-    └── DamagedCheckpointError    ValueError        a checkpoint whose bytes are not what was written
+```text
+TrackingError
+├── InvalidNameError          ValueError        a run, project, suffix or artifact name
+├── InvalidTagError           ValueError        a tag that no reader could give back
+├── MetricValueError          ValueError        a value that is not one number
+├── ConfigValueError          TypeError         a config that cannot be stored
+├── StepOrderError            ValueError        a smaller, sealed or repeated step
+├── TrackerClosedError        RuntimeError      a call after finish, or after the lock was lost
+├── UnknownBackendError       ValueError        a name that the registry does not know
+├── MissingPackageError       ImportError       a backend whose package is not installed
+├── BackendOptionError        ValueError        an option that the backend does not take
+├── BackendSetupError         RuntimeError      what the user must mend: login, entity, version
+├── BackendUnreachableError   ConnectionError   a server out of reach: later is fine
+├── RunConflictError          RuntimeError      the place holds another run under this id
+├── RunNotFoundError          LookupError       nothing to resume
+├── RunExistsError            ValueError        resume="never" and the run is there
+├── RunInUseError             RuntimeError      a live process holds the run
+├── ConfigMismatchError       ValueError        a run resumed under another config
+├── RunFolderError            OSError           a folder that cannot be used
+└── DamagedCheckpointError    ValueError        a checkpoint whose bytes are not what was written
+```
 """
 
 

@@ -252,14 +252,12 @@ class Tracker(Protocol):
     ) -> AbstractContextManager[Path]:
         """Save what the run goes on from: a ``with`` block that writes files into the empty folder it gets.
 
-        ::
-
             with tracker.checkpoint(step=step) as folder:
                 (folder / "state.json").write_text(json.dumps(state))
 
-        At its end the folder becomes the checkpoint of ``step``, as by ``log_artifact(folder,
-        name="checkpoint", type="model", with_journal=True, ...)``. After an exception there is none. The null
-        tracker removes the folder in any case.
+        At its end the folder becomes the checkpoint of ``step``, as by ``log_artifact`` with the name
+        ``checkpoint``, the type ``model`` and ``with_journal``. After an exception there is none. The null tracker
+        removes the folder in any case.
 
         Raises:
             StepOrderError: a later step is sealed already; at the end of the block.

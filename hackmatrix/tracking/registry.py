@@ -53,8 +53,6 @@ _registered: dict[str, type[Any]] = {}
 def register(name: str) -> Callable[[_Class], _Class]:
     """Make a class known under a name, for this process; for every process, use an entry point.
 
-    ::
-
         @register("mine")
         class MyBackend: ...
 

@@ -1,7 +1,5 @@
 """The guarantees as functions, for every backend, ours or a stranger's; no test framework inside.
 
-::
-
     from hackmatrix.tracking.testing import GUARANTEES, Case
 
     CASE = Case("mine", read=lambda run: my_rows_of(run.name))
