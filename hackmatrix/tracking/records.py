@@ -29,7 +29,7 @@ def artifact_line(record: ArtifactRecord, place: str, keep: int | None, *, uploa
         "name": record.name,
         "type": record.type,
         "digest": record.digest,
-        "aliases": list(record.aliases),
+        "aliases": list(dict.fromkeys(record.aliases)),
         "metadata": noted(record.metadata),
         "place": place,
         "keep": keep,

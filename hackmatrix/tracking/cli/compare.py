@@ -101,12 +101,16 @@ def _configs(a: RunReader, b: RunReader) -> Iterator[Difference]:
 def _attempts(
     a: RunReader, b: RunReader, ours: Recorded | None, theirs: Recorded | None
 ) -> Iterator[Difference]:
-    def facts(run: RunReader, own: Recorded | None) -> dict[str, Any]:
+    def facts(run: RunReader, own: Recorded | None, other: Recorded | None) -> dict[str, Any]:
         newest = run.attempts[-1] if run.attempts else {}
-        more = own.facts if own is not None and None not in (ours, theirs) else {}  # else one lacks them all
-        return {key: value for key, value in {**newest, **more}.items() if key not in _OF_THE_PROCESS}
+        found = {key: value for key, value in newest.items() if key not in _OF_THE_PROCESS}
+        if own is None or other is None:  # else one would lack everything
+            return found
+        there = other.facts.get("untracked", ())
+        untracked = [path for path in own.facts.get("untracked", ()) if path not in there]
+        return {**found, **own.facts, "untracked": untracked or None}
 
-    return _differing("attempt", facts(a, ours), facts(b, theirs))
+    return _differing("attempt", facts(a, ours, theirs), facts(b, theirs, ours))
 
 
 def _packages(ours: Recorded | None, theirs: Recorded | None) -> Iterator[Difference]:
@@ -151,7 +155,8 @@ def _parting(a: RunReader, b: RunReader, volatile: Sequence[str]) -> tuple[Diffe
     index, tag = first
     step, one, other = int(steps[index]), _value(mine[tag], at[index]), _value(theirs[tag], bt[index])
     told = f"they part at step {step:,}: {tag} is {_exact(one)} and {_exact(other)}"
-    return Difference("parting", tag, one, other, step), f"{told} ({index:,} steps before it are equal)"
+    before = f"the {index:,} steps before it are equal" if index else "the first that both have"
+    return Difference("parting", tag, one, other, step), f"{told} ({before})"
 
 
 def _unequal(mine: Column, at: Any, theirs: Column, bt: Any) -> Any:

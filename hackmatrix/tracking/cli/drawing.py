@@ -10,6 +10,7 @@ from hackmatrix.tracking.cli.curves import Chart
 
 # Okabe and Ito's colours, in an order that keeps neighbours apart for every kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#666666")
+_MARKS = "ox+*#%@$"
 _TERMINAL_COLOURS = ("blue+", "orange+", "green+", "magenta+", "yellow+", "cyan+", "red+", "gray+")
 
 
@@ -94,7 +95,7 @@ def _plain(values: Any) -> list[float | None]:
 
 
 def draw_in_terminal(charts: Sequence[Chart], width: int, *, colour: bool, log_y: bool) -> str:
-    """Braille dots and a legend."""
+    """Fine dots and a legend; coarser marks where several curves have no colours to be told apart by."""
     import plotext
 
     colours = _colours(charts, _TERMINAL_COLOURS)
@@ -105,7 +106,7 @@ def draw_in_terminal(charts: Sequence[Chart], width: int, *, colour: bool, log_y
         plotext.plot_size(width, 20)
         plotext.title(chart.tag)
         plotext.xlabel(chart.x_label)
-        for curve in chart.curves:
+        for index, curve in enumerate(chart.curves):
             points = [
                 (x, math.log10(y) if log_y else y)
                 for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
@@ -115,7 +116,7 @@ def draw_in_terminal(charts: Sequence[Chart], width: int, *, colour: bool, log_y
                 plotext.plot(
                     [x for x, _ in points],
                     [y for _, y in points],
-                    marker="braille",
+                    marker="braille" if colour or len(chart.curves) == 1 else _MARKS[index % len(_MARKS)],
                     color=colours[curve.label],
                     label=curve.label,
                 )

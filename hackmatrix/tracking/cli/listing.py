@@ -2,7 +2,7 @@
 
 import difflib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,17 @@ class Listed:
             "folder": str(self.folder),
         }
 
+    def group(self, name: str) -> Mapping[str, Any]:
+        """What stands below ``config``, ``summary``, ``last`` or ``attempt``."""
+        attempts = self.identity.get("attempts", [])
+        groups: dict[str, Mapping[str, Any]] = {
+            "config": self.identity.get("config", {}),
+            "summary": self.summary(),
+            "last": self.last,
+            "attempt": attempts[-1] if attempts else {},
+        }
+        return groups[name]
+
     def lookup(self, field: str) -> Any:
         """The value of a field; none where the run lacks it.
 
@@ -71,16 +82,7 @@ class Listed:
         """
         group, dot, key = field.partition(".")
         if dot and group in _GROUPS:
-            attempts = self.identity.get("attempts", [])
-            return _ending(
-                {
-                    "config": self.identity.get("config", {}),
-                    "summary": self.summary(),
-                    "last": self.last,
-                    "attempt": attempts[-1] if attempts else {},
-                }[group],
-                key,
-            )
+            return _ending(self.group(group), key)
         fields = self.fields()
         if field not in fields:
             raise FilterError(_unknown(field, [*fields, *(f"{group}.KEY" for group in _GROUPS)]))
@@ -91,6 +93,18 @@ def _unknown(field: str, known: list[str]) -> str:
     close = difflib.get_close_matches(field, known, 1)
     hint = f" Did you mean {close[0]!r}?" if close else f" Is it config.{field} or summary.{field}?"
     return f"no run has a field {field!r}.{hint} Known: {', '.join(known)}."
+
+
+def lacked(runs: Sequence[Listed], fields: Iterable[str]) -> str:
+    """A sentence about the asked fields that none of the runs has; empty if there are none."""
+    for field in fields:
+        group, dot, key = field.partition(".")
+        if dot and runs and all(run.lookup(field) is None for run in runs):
+            known = {name for run in runs for name in run.group(group)}
+            parts = {name.replace("/", ".").rsplit(".", 1)[-1] for name in known}
+            close = difflib.get_close_matches(key, sorted(known | parts), 1)
+            return f"none has {field!r}" + (f"; did you mean '{group}.{close[0]}'?" if close else "")
+    return ""
 
 
 def _ending(values: Mapping[str, Any], key: str) -> Any:

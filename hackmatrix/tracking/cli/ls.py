@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from hackmatrix.tracking.cli.listing import Listed, list_runs
+from hackmatrix.tracking.cli.listing import Listed, lacked, list_runs
 from hackmatrix.tracking.cli.output import STATUS_COLOURS, number, print_json, span
-from hackmatrix.tracking.cli.where import FilterError, parse_filter
+from hackmatrix.tracking.cli.where import FilterError, Lookup, parse_filter
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 
 _NUMBERS = ("STEP", "RETURN", "STEPS/S", "AGE")
@@ -44,7 +44,8 @@ def ls(directory: Path | None, filters: tuple[str, ...], sort: str, limit: int |
     problems: list[str] = []
     try:
         wanted = [parse_filter(text) for text in filters]
-        runs = [run for run in list_runs(root, problems) if all(matches(run.lookup) for matches in wanted)]
+        every, asked = list(list_runs(root, problems)), dict[str, None]()
+        runs = [run for run in every if all(matches(_noting(run, asked)) for matches in wanted)]
         key = sort.removeprefix("-")
         runs.sort(key=lambda run: _rank(run.lookup(key)), reverse=sort.startswith("-"))
     except FilterError as problem:
@@ -57,9 +58,22 @@ def ls(directory: Path | None, filters: tuple[str, ...], sort: str, limit: int |
     elif runs:
         _print(runs)
     else:
-        click.echo(f"no run in {root}" + (" matches" if filters else ""), err=True)
+        why = lacked(every, asked)
+        click.echo(
+            f"no run in {root}" + (" matches" if every else "") + (f": {why}" if why else ""), err=True
+        )
     for told in problems:
         click.echo(f"warning: {told}", err=True)
+
+
+def _noting(run: Listed, asked: dict[str, None]) -> Lookup:
+    """The run's lookup, which also notes what was looked up."""
+
+    def lookup(field: str) -> Any:
+        asked[field] = None
+        return run.lookup(field)
+
+    return lookup
 
 
 def _rank(value: Any) -> tuple[int, Any]:

@@ -97,3 +97,14 @@ def test_a_wrong_question_is_told_in_a_sentence(
 def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path, command: Command) -> None:
     said = command("ls", tmp_path / "nowhere")
     assert (said.code, "there is no folder" in said.err) == (2, True)
+
+
+def test_a_key_that_no_run_has_is_told_with_the_closest(root: Path, command: Command) -> None:
+    for asked, close in (
+        ("config.enw == 'x'", "config.env"),
+        ("summary.mean_return > 1", "mean_episode_return"),
+    ):
+        told = command("ls", root, "--where", f"step > 0 and {asked}").err
+        assert f"none has {asked.split()[0]!r}; did you mean" in told
+        assert close in told
+    assert command("ls", root, "--where", "config.lr > 1").err == f"no run in {root} matches\n"

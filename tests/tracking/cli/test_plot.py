@@ -150,6 +150,13 @@ def test_without_a_file_it_is_drawn_in_the_terminal(root: Path, command: Command
     assert "\x1b" not in said.out
 
 
+def test_without_colours_several_curves_have_marks_of_their_own(root: Path, command: Command) -> None:
+    pytest.importorskip("plotext", reason="the package plotext is not installed")
+    said = command("plot", "--root", root, "a", "b", "--each")
+    assert "oo a" in said.out
+    assert "xx b" in said.out
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

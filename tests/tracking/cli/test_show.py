@@ -116,3 +116,11 @@ def test_a_long_course_is_averaged() -> None:
     from hackmatrix.tracking.cli.sparkline import sparkline
 
     assert sparkline(np.arange(1000), width=8) == "▁▂▃▄▅▆▇█"
+
+
+def test_an_alias_that_was_given_twice_stands_once(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "model").write_text("m")
+    with open_tracker("jsonl", name="run", root=tmp_path) as tracker:
+        aliases = ["latest", "best", "latest"]
+        tracker.log_artifact(tmp_path / "model", name="model", step=0, aliases=aliases)
+    assert "  latest,best  " in command("show", tmp_path / "run").out
