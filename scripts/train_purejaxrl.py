@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,7 @@ from hackmatrix.purejaxrl.processes import (
     share,
     share_bytes,
     start_processes,
+    watched,
 )
 from hackmatrix.tracking import (
     BackendUnreachableError,
@@ -70,6 +72,7 @@ from hackmatrix.tracking.system_metrics import SYSTEM_TAGS, SystemMetrics, requi
 
 MANY_RUNS = 16  # of one process at wandb; each has a client of its own
 RUN_PREFIX = "hackmatrix-jax"
+_leaving = threading.Lock()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -291,8 +294,13 @@ def _train(
     status: Status = "failed"
     lost: str | None = None
     first = 0 if start is None else int(np.max(np.asarray(start.update)))
+
+    def on_silence(who: str) -> None:  # from another thread: this one waits for a device that waits for them
+        _finish_all(trackers, "failed", stop.finish_timeout())
+        _leave(who)
+
     try:
-        with Display(console, config.num_updates, first) as display:
+        with Display(console, config.num_updates, first) as display, watched(on_silence):
             result = train(
                 config,
                 trackers,
@@ -324,6 +332,7 @@ def _train(
 
 def _leave(lost: str | None) -> None:
     """End at once: an ordinary end would wait for those that are gone, or let them wait for this one."""
+    _leaving.acquire()  # for ever: who comes second has nothing to add
     if lost is None:
         traceback.print_exc()
     else:

@@ -8,17 +8,24 @@ import inspect
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-BEAT_S = (
+from hackmatrix.purejaxrl.presence import SILENT_S, Presence
+
+BUSY_S = (
     5.0  # the others are told that the first is still busy; collectives on CPU wait for 30 seconds at most
 )
-HEARTBEAT_S = 10  # a process that is silent for so long is given up; JAX's own default is 100
+HEARTBEAT_S = (
+    20  # JAX aborts a process that lost another; after ours, which ends it properly. Its default is 100
+)
+_presence: Presence | None = None  # of this process among several, as JAX's own connection is
 _SIGNS = ("gloo", "connection", "peer", "heartbeat", "coordination", "unavailable", "deadline", "aborted")
+_AGAIN = "start the same command again on every host"
 
 
 class LeadError(RuntimeError):
@@ -45,6 +52,15 @@ def start_processes(
     if "heartbeat_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
         more["heartbeat_timeout_seconds"] = HEARTBEAT_S
     jax.distributed.initialize(coordinator, num_processes, process_id, **more)
+    from jax._src.distributed import global_state  # noqa: PLC0415 - JAX gives its key-value store no public name
+
+    global _presence  # noqa: PLW0603 - JAX keeps the connection so, too
+    _presence = Presence(
+        global_state.client,
+        global_state.process_id,
+        global_state.num_processes,
+        str(global_state.coordinator_address),
+    )
 
 
 def share(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -64,7 +80,7 @@ def share(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return said
     with ThreadPoolExecutor(1) as pool:
         made = pool.submit(make)
-        while not wait([made], BEAT_S).done:
+        while not wait([made], BUSY_S).done:
             _share_number(0)
     _share_number(1)
     error = made.exception()
@@ -91,10 +107,32 @@ def _share_number(number: int) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
+def watched(on_silence: Callable[[str], None]) -> AbstractContextManager[None]:
+    """While the block runs, say from another thread who hangs, once, if a process does; harmless with one process."""
+    if _presence is None or jax.process_count() == 1:
+        return nullcontext()
+
+    def tell(silent: list[int]) -> None:
+        on_silence(f"{_named(silent)} did not answer for {SILENT_S:.0f} s; {_AGAIN}")
+
+    return _presence.watched(tell)
+
+
 def lost_process(error: BaseException) -> str | None:
-    """Say who is gone, where an error came from a process that went away; None where it did not."""
+    """Say who is gone, where an error came from a process that went away; None where it did not.
+
+    The error itself cannot tell: with more than two processes it may name one that left because of another. So it
+    takes some seconds to see who counts no more.
+    """
     text = str(error).lower()
-    if jax.process_count() == 1 or not any(sign in text for sign in _SIGNS):
+    count = jax.process_count()
+    if count == 1 or not any(sign in text for sign in _SIGNS):
         return None
-    who = f"process {1 - jax.process_index()}" if jax.process_count() == 2 else "another process"
-    return f"{who} went away; start the same command again on every host"
+    gone = [1 - jax.process_index()] if count == 2 else _presence.missing() if _presence is not None else []
+    who = _named(gone) if gone else f"one of the {count - 1} other processes (it cannot be known which)"
+    return f"{who} went away; {_AGAIN}"
+
+
+def _named(processes: list[int]) -> str:
+    word = "process" if len(processes) == 1 else "processes"
+    return f"{word} {' and '.join(map(str, processes))}"

@@ -1,0 +1,34 @@
+"""Who is silent, told from what the store held and when."""
+
+from hackmatrix.purejaxrl.presence import Beats
+
+
+def heard(times: dict[int, float], end: float, *, store_until: float = 1e9) -> Beats:
+    """Each process counts up every second until its time; the store is looked at every second."""
+    beats = Beats(times, 0.0)
+    for second in range(1, int(min(end, store_until)) + 1):
+        beats.note({process: str(int(min(second, last))) for process, last in times.items()}, float(second))
+    return beats
+
+
+def test_who_counts_is_not_silent() -> None:
+    assert heard({1: 1e9, 2: 1e9}, 30).silent(31.0, 10.0) == []
+
+
+def test_who_stopped_is_named_after_that_time_and_not_before() -> None:
+    beats = heard({1: 1e9, 2: 20, 3: 1e9}, 30)
+    assert beats.silent(30.0, 10.0) == []
+    assert beats.silent(30.5, 10.0) == [2]
+
+
+def test_one_that_was_never_heard_is_silent() -> None:
+    assert heard({1: 1e9, 2: 0}, 12).silent(12.0, 10.0) == [2]
+
+
+def test_all_that_stopped_together_are_named_and_none_that_left_because_of_them() -> None:
+    assert heard({0: 1e9, 1: 20, 2: 21, 3: 26}, 40).silent(40.0, 10.0) == [1, 2]
+
+
+def test_while_the_store_is_silent_nothing_is_known_but_of_the_first_process() -> None:
+    beats = heard({0: 1e9, 2: 1e9}, 40, store_until=25)
+    assert beats.silent(35.5, 10.0) == [0]
