@@ -2,6 +2,7 @@
 
 import pytest
 
+from hackmatrix.tracking import open_tracker
 from tests.tracking.wandb_cases import CONFIG, ID, NAME, info, rows, steps
 from tests.wandb_service.fixtures import wandb_service
 
@@ -51,3 +52,21 @@ def test_a_resumed_run_says_what_is_held_and_drops_what_is_sent_again(wandb_serv
     assert steps(wandb_service) == list(range(0, 80, 5))
     assert wandb_service.config("team", "p", ID)["attempt"] == 1
     assert wandb_service.run("team", "p", ID).state == "preempted"
+
+
+def test_the_runs_of_several_seeds_in_one_process_do_not_mix(wandb_service, tmp_path) -> None:
+    trackers = [
+        open_tracker("wandb", root=tmp_path, name=f"group-s{seed}", group="group", project="p", entity="team")
+        for seed in range(2)
+    ]
+    for step in range(20):
+        for seed, tracker in enumerate(trackers):
+            tracker.log({"loss": 100.0 * seed + step}, step=step)
+    for tracker in reversed(trackers):
+        assert tracker.finish(timeout=60.0).complete
+    for seed, tracker in enumerate(trackers):
+        run_id = tracker.run.id
+        assert wandb_service.run("team", "p", run_id).group == "group"
+        assert [row["loss"] for row in wandb_service.history("team", "p", run_id)] == [
+            100.0 * seed + step for step in range(20)
+        ]
