@@ -29,6 +29,7 @@ PARTS = {
     "trainer": "The trainer",
     "game": "The game",
     "runs_cli": "What people wait for",
+    "scaling": "What grows with what",
 }
 
 

@@ -1,151 +1,233 @@
-"""How the trainer grows: env steps per second and memory against environments, devices, processes and seeds.
+"""How the costs of training and of tracking grow: a table and a plot for each curve.
 
-    python benchmarks/scaling.py                         every curve, as tables in Markdown
-    python benchmarks/scaling.py --only envs --quick     one of them, with fewer chunks
+    python benchmarks/scaling.py                               every curve, as tables in Markdown
+    python benchmarks/scaling.py --only envs rate --quick      some of them, smaller
+    python benchmarks/scaling.py -o docs/scaling.md --plots docs/images     put the tables into a page, draw the plots
 
-Each figure comes from a process of its own, and is the median of the chunks after the first. Devices are simulated
-on the processor: they share its cores, so their curve tells the price of spreading, and no speed-up beyond the
-cores. Processes talk over the loopback.
+``-o`` replaces what stands between ``<!-- scaling: CURVE -->`` and ``<!-- end -->`` in a page that has such marks.
+Each figure comes from a process of its own. What is measured is said at the top of `scaling_training.py` and
+`scaling_tracking.py`; `scaling_plots.py` draws.
 """
 
 import argparse
 import json
-import os
-import resource
-import socket
-import statistics
+import math
+import re
 import subprocess
 import sys
-import time
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
-CURVES: dict[str, tuple[int, ...]] = {
-    "envs": (64, 256, 1024, 4096, 16384),
-    "devices": (1, 2, 4, 8),
-    "processes": (1, 2, 4),
-    "seeds": (1, 4, 16, 64),
+import lines
+import scaling_tracking as tracking
+import scaling_training as training
+from lines import Line, part_parser, print_part
+from machine import described, machine_facts
+from processes import Neighbours
+from scaling_tracking import Figures
+
+
+class Column(NamedTuple):
+    """A figure of every point.
+
+    Attributes:
+        key: among the figures.
+        heading: with the unit.
+        digits: behind the point.
+    """
+
+    key: str
+    heading: str
+    digits: int = 0
+
+
+class Curve(NamedTuple):
+    """What is measured against what.
+
+    Attributes:
+        what: grows.
+        values: of it; a quick measurement leaves the last out.
+        point: gives the figures of one value.
+        columns: of the table; the first one's law is told.
+        drawn: keys of the columns that the plot has, in one panel for each unit.
+    """
+
+    what: str
+    values: tuple[int, ...]
+    point: Callable[..., Figures]
+    columns: tuple[Column, ...]
+    drawn: tuple[tuple[str, ...], ...]
+
+
+_OF_CHUNKS = (
+    Column("step_us", "processor us per env step", 2),
+    Column("speed", "env steps/s"),
+    Column("slowest", "slowest chunk"),
+    Column("fastest", "fastest chunk"),
+    Column("peak_mb", "peak MB of a process"),
+    Column("first_s", "first chunk s", 1),
+)
+_DRAWN = (("speed",), ("step_us",), ("peak_mb",))
+
+CURVES: dict[str, Curve] = {
+    "envs": Curve("environments", (64, 256, 1024, 4096, 16384), training.envs, _OF_CHUNKS, _DRAWN),
+    "devices": Curve("simulated devices", (1, 2, 4, 8), training.devices, _OF_CHUNKS, _DRAWN),
+    "processes": Curve("processes", (1, 2, 4), training.processes, _OF_CHUNKS, _DRAWN),
+    "shards": Curve("shards on one device", (1, 8, 32), training.shards, _OF_CHUNKS, _DRAWN),
+    "seeds": Curve("seeds", (1, 4, 16, 64), training.seeds, _OF_CHUNKS, _DRAWN),
+    "together": Curve(
+        "seeds, from start to end",
+        (1, 2, 4, 8),
+        training.together,
+        (
+            Column("together_cpu_s", "one program: processor s", 1),
+            Column("together_s", "one program: s", 1),
+            Column("together_mb", "one program: peak MB"),
+            Column("apart_cpu_s", "one after the other: processor s", 1),
+            Column("apart_s", "one after the other: s", 1),
+            Column("apart_mb", "one after the other: peak MB"),
+        ),
+        (("together_cpu_s", "apart_cpu_s"), ("together_s", "apart_s"), ("together_mb", "apart_mb")),
+    ),
+    "metrics": Curve(
+        "metrics per row",
+        (8, 30, 100, 300, 1000),
+        tracking.metrics,
+        (
+            Column("us", "processor us per row", 1),
+            Column("wall_us", "us per row", 1),
+            Column("bytes", "bytes per row"),
+            Column("peak_mb", "peak MB"),
+        ),
+        (("us", "wall_us"), ("bytes",), ("peak_mb",)),
+    ),
+    "rate": Curve(
+        "rows per second",
+        (10, 100, 1000, 10_000, 100_000),
+        tracking.rate,
+        (
+            Column("us", "processor us per row", 1),
+            Column("caller_us", "of that the caller", 1),
+            Column("reached", "rows/s reached"),
+            Column("longest_ms", "longest call or tick of calls, ms", 2),
+            Column("peak_mb", "peak MB"),
+        ),
+        (("us", "caller_us"), ("reached",), ("peak_mb",)),
+    ),
+    "length": Curve(
+        "rows of a run",
+        (10_000, 100_000, 1_000_000, 10_000_000),
+        tracking.length,
+        (
+            Column("us", "writing: processor us per row", 2),
+            Column("bytes", "bytes per row"),
+            Column("peak_mb", "writing: peak MB"),
+            Column("open_ms", "going on with it: processor ms"),
+            Column("open_mb", "going on: peak MB"),
+            Column("read_us", "reading a column: processor us per row", 2),
+            Column("read_mb", "reading: peak MB"),
+        ),
+        (("us", "read_us"), ("open_ms",), ("peak_mb", "open_mb", "read_mb")),
+    ),
+    "followers": Curve(
+        "followers",
+        (0, 1, 2, 4),
+        tracking.followers,
+        (
+            Column("us", "processor us per row of 30 metrics", 1),
+            Column("wall_us", "us per row", 1),
+            Column("peak_mb", "peak MB"),
+        ),
+        (("us", "wall_us"), ("peak_mb",)),
+    ),
 }
-SIZES = {
-    "env": "gymnax:CartPole-v1", "num_steps": 32, "num_minibatches": 4, "update_epochs": 4, "log_interval": 2,
-    "total_timesteps": 10**9,
-}  # fmt: skip
 
 
-def measure(curve: str, value: int, chunks: int, place: tuple[str, int] | None) -> dict[str, Any]:
-    """Steps per second over all agents, peak memory, seconds to the first figures; runs in a fresh process."""
-    import numpy as np
-
-    from hackmatrix.purejaxrl import (
-        TrainConfig,
-        choose_layout,
-        init_runner,
-        make_environment,
-        make_train_chunk,
-    )
-    from hackmatrix.purejaxrl import place as lay_out
-    from hackmatrix.purejaxrl.processes import start_processes
-
-    if place is not None:
-        start_processes(place[0], value, place[1])
-    envs = {"envs": value, "seeds": 16}.get(curve, 256)
-    shards = {"envs": 1, "seeds": 1, "processes": 4}.get(curve, 8)
-    config = TrainConfig(**SIZES, num_envs=envs, num_shards=shards)
-    env = make_environment(config.env)
-    seeds = value if curve == "seeds" else 1
-    layout = choose_layout(config, value if curve in ("devices", "processes") else 1, num_seeds=seeds)
-    runner = lay_out(init_runner(config, env, seeds), layout)
-    chunk = make_train_chunk(config, env, layout)
-    seconds = []
-    for _ in range(1 + chunks):
-        at = time.perf_counter()
-        runner, figures = chunk(runner, config.log_interval)
-        np.asarray(figures)
-        seconds.append(time.perf_counter() - at)
-    steps = config.log_interval * config.batch_size * seeds
-    return {
-        "curve": curve,
-        "value": value,
-        "steps_per_second": steps / statistics.median(seconds[1:]),
-        "slowest": steps / max(seconds[1:]),
-        "fastest": steps / min(seconds[1:]),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "first_s": seconds[0],
-    }
-
-
-def measured(curve: str, value: int, chunks: int) -> dict[str, Any]:
-    """The same in processes of its own."""
-    count = value if curve == "processes" else 1
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    flags = "--xla_force_host_platform_device_count=8" if curve == "devices" else ""
-    running = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                __file__,
-                "--one",
-                curve,
-                str(value),
-                str(chunks),
-                address if count > 1 else "",
-                str(i),
-            ],
-            env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(count)
-    ]
-    said = [process.communicate() for process in running]
-    if any(process.returncode for process in running):
-        raise RuntimeError(said[0][1])
-    found: dict[str, Any] = json.loads(said[0][0].splitlines()[-1])
+def measured(name: str, *, quick: bool) -> list[Figures]:
+    """Every point of a curve, each in a process of its own; ``x`` is what grew."""
+    values = CURVES[name].values[:-1] if quick else CURVES[name].values
+    found = []
+    for value in values:
+        command = [sys.executable, __file__, "--point", name, str(value), *(["--quick"] if quick else [])]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found.append({"x": value, **json.loads(done.stdout.splitlines()[-1])})
     return found
 
 
-def table(figures: list[dict[str, Any]]) -> str:
+def power_law(curve: Curve, found: Sequence[Figures]) -> str:
+    """What the first column grows like between the ends; from 1 on where the curve begins at 0."""
+    column = curve.columns[0]
+    (x0, y0), (x1, y1) = (
+        (each["x"], each[column.key]) for each in (next(e for e in found if e["x"]), found[-1])
+    )
+    power = math.log(y1 / y0) / math.log(x1 / x0)
+    return f"from {x0:,.0f} to {x1:,.0f} {curve.what} as their power {power:.2f}"
+
+
+def table(name: str, found: Sequence[Figures]) -> str:
     """One curve in Markdown."""
-    lines = [
-        f"| {figures[0]['curve']} | env steps/s (slowest to fastest chunk) | peak MB of a process | first chunk s |",
-        "| ---: | ---: | ---: | ---: |",
+    curve = CURVES[name]
+    rows = [
+        "| " + " | ".join([curve.what, *(column.heading for column in curve.columns)]) + " |",
+        "| " + " | ".join(["---:"] * (1 + len(curve.columns))) + " |",
     ]
-    lines += [
-        f"| {f['value']:,} | {f['steps_per_second']:,.0f} ({f['slowest']:,.0f} to {f['fastest']:,.0f}) "
-        f"| {f['peak_mb']:,.0f} | {f['first_s']:.1f} |"
-        for f in figures
-    ]
-    return "\n".join(lines)
+    for each in found:
+        cells = [f"{each['x']:,.0f}", *(f"{each[c.key]:,.{c.digits}f}" for c in curve.columns)]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*rows, "", f"{curve.columns[0].heading}: {power_law(curve, found)}."])
+
+
+def put(page: str, name: str, text: str) -> str:
+    """The page with the text between the curve's marks; as it was where it has none."""
+    marks = re.compile(rf"(<!-- scaling: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    return marks.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+
+
+def all_lines(names: Sequence[str], *, quick: bool) -> Iterator[Line]:
+    """A line for each curve: its first column from end to end."""
+    for name in names:
+        curve, found = CURVES[name], measured(name, quick=quick)
+        column = curve.columns[0]
+        peak = max(value for each in found for key, value in each.items() if key.endswith("_mb"))
+        ends = [f"{each[column.key]:,.{column.digits}f}" for each in (found[0], found[-1])]
+        yield Line(
+            what=f"{column.heading}, {power_law(curve, found)}",
+            figure=" to ".join(ends),
+            beside=f"peak {peak:,.0f} MB",
+        )
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", choices=list(CURVES))
-    parser.add_argument(
-        "--quick", action="store_true", help="three chunks instead of ten, and no largest size"
-    )
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
+    """Measure, print, draw."""
+    parser = part_parser(__doc__)
+    parser.add_argument("--only", choices=list(CURVES), nargs="+", default=list(CURVES))
+    parser.add_argument("-o", "--output", type=Path, help="a page with marks for the tables")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="where scaling-CURVE.png is written")
+    parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.one:
-        curve, value, chunks, address, index = args.one
-        place = (address, int(index)) if address else None
-        print(json.dumps(measure(curve, int(value), int(chunks), place)))
+    if args.point:
+        name, value = args.point
+        print(json.dumps(CURVES[name].point(int(value), quick=args.quick)))
         return
-    every: list[dict[str, Any]] = []
-    for curve in [args.only] if args.only else CURVES:
-        values = CURVES[curve][:-1] if args.quick else CURVES[curve]
-        figures = [measured(curve, value, 3 if args.quick else 10) for value in values]
-        every += figures
-        if not args.json:
-            print(table(figures), end="\n\n", flush=True)
     if args.json:
-        print(json.dumps(every))
+        print_part(all_lines(args.only, quick=args.quick), as_json=True)
+        return
+    facts, others = described(machine_facts(lines.PACKAGES)), Neighbours()
+    for name in args.only:
+        found = measured(name, quick=args.quick)
+        text = table(name, found)
+        print(text, end="\n\n", flush=True)
+        if args.output:
+            args.output.write_text(put(args.output.read_text("utf-8"), name, text), "utf-8")
+        if args.plots:
+            from scaling_plots import draw
+
+            draw(CURVES[name], found, args.plots / f"scaling-{name}.png")
+    conditions = f"{facts}; {others}."
+    print(conditions)
+    if args.output:
+        args.output.write_text(put(args.output.read_text("utf-8"), "conditions", conditions), "utf-8")
 
 
 if __name__ == "__main__":
