@@ -56,8 +56,12 @@ def show(name: str, follow: bool, globs: tuple[str, ...], root: Path, as_json: b
     if follow:
         _follow(run, reader, globs)
         return
-    screen = console()
-    screen.print(_screen(run, chosen(reader.columns(), globs), run.status))
+    screen, columns = console(), reader.columns()
+    wanted = chosen(columns, globs)
+    screen.print(_screen(run, wanted, run.status))
+    if globs and all(tag.startswith("_") for tag in wanted):
+        known = ", ".join(sorted(tag for tag in columns if not tag.startswith("_")))
+        click.echo(f"no tag is like {', '.join(globs)}; there are: {known or 'none'}", err=True)
 
 
 def chosen(columns: Mapping[str, Column], globs: Sequence[str]) -> dict[str, Column]:

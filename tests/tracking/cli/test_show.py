@@ -124,3 +124,9 @@ def test_an_alias_that_was_given_twice_stands_once(tmp_path: Path, command: Comm
         aliases = ["latest", "best", "latest"]
         tracker.log_artifact(tmp_path / "model", name="model", step=0, aliases=aliases)
     assert "  latest,best  " in command("show", tmp_path / "run").out
+
+
+def test_a_glob_that_fits_no_tag_is_told(tmp_path: Path, command: Command) -> None:
+    write_run(tmp_path, [(1, {"train/loss": 0.5})])
+    said = command("show", tmp_path / "run", "--metric", "system/*")
+    assert (said.code, said.err) == (0, "no tag is like system/*; there are: train/loss\n")
