@@ -43,9 +43,9 @@ class StepOrder:
     def __init__(self, last_step: int | None) -> None:
         self._last_step = last_step
         self.newest = self.sealed = -1 if last_step is None else last_step
-        self._tags: Collection[
-            str
-        ] = ()  # of the newest step; the row itself, since a set costs more than all else
+        # Of the newest step: the row itself, since a set costs more than all else. The writer's thread adds what a
+        # line has besides, so it is taken by `set()` in one go, and never looped over.
+        self._tags: Collection[str] = ()
         self._known: set[str] = set()
 
     def check_tags(self, tags: Collection[str]) -> None:
@@ -119,7 +119,7 @@ class StepOrder:
 
     def takes(self, tags: Collection[str]) -> bool:
         """Whether the newest step is open, and has none of these tags."""
-        return self.newest > self.sealed and set(tags).isdisjoint(self._tags)
+        return self.newest > self.sealed and set(self._tags).isdisjoint(tags)
 
     def seal(self, step: int) -> None:
         """No row may name a step up to ``step`` any more.

@@ -18,7 +18,7 @@ from hackmatrix.tracking.artifacts import Artifacts
 from hackmatrix.tracking.errors import ConfigValueError, TrackerClosedError, TrackingError
 from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
-from hackmatrix.tracking.lines import as_line, encode_objects
+from hackmatrix.tracking.lines import encode_objects
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_name, check_tag
@@ -101,9 +101,7 @@ class JournalTracker:
             if self._closed is not None or self._writer.lost is not None or self._required:
                 self._check_open()
             self._steps.admit_row(step, values)
-            now, runtime = time.time(), time.monotonic() - self._began
-            # Numbers alone are queued as their line, a dict that the collector of garbage need not look at.
-            self._writer.put(as_line(values, step, now, runtime) if plain else (step, now, runtime, values))
+            self._writer.put((step, time.time(), time.monotonic() - self._began, values, plain))
 
     def log_series(
         self,
@@ -135,7 +133,7 @@ class JournalTracker:
                 return False
             step = self._steps.newest
             self._steps.admit(step, step, metrics)
-            self._writer.put((step, time.time(), time.monotonic() - self._began, metrics))
+            self._writer.put((step, time.time(), time.monotonic() - self._began, metrics, False))
         return True
 
     def log_summary(self, values: Mapping[str, Scalar]) -> None:

@@ -16,8 +16,7 @@ from hackmatrix.tracking.series import Series, is_ready
 from hackmatrix.tracking.values import to_number
 
 OnFull: TypeAlias = Literal["wait", "drop"]
-LineItem: TypeAlias = dict[str, Any]  # a row of numbers only, from as_line
-RowItem: TypeAlias = tuple[int, float, float, dict[str, Any]]
+RowItem: TypeAlias = tuple[int, float, float, dict[str, Any], bool]  # whether all are numbers already
 SeriesItem: TypeAlias = tuple[Series, float, float]
 RecordItem: TypeAlias = Callable[[], dict[str, Any]]
 
@@ -77,7 +76,7 @@ class Writer:
 
     # The caller's side: called under the tracker's lock, so that order is the order of calls.
 
-    def put(self, item: LineItem | RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
+    def put(self, item: RowItem | SeriesItem | RecordItem, rows: int = 1) -> None:
         """Queue an item of that many rows; a record counts as one."""
         said_rows = self._said_rows + rows
         waiting = said_rows - self._written_rows
@@ -229,8 +228,9 @@ class Writer:
         queue = self._queue
         while queue and len(lines) < _BATCH_ROWS:
             item = queue[0]
-            if type(item) is dict:
-                lines.append(item)
+            if type(item) is tuple and item[-1] is True:
+                step, timestamp, runtime, values, _ = item
+                lines.append(as_line(values, step, timestamp, runtime))
                 taken += 1
             elif taken and not _item_is_ready(item):
                 break  # what is ready goes to the disk before anything is waited for
@@ -242,7 +242,8 @@ class Writer:
                 lines.extend(item[0].lines(item[1], item[2], self._guard))
             else:
                 taken += 1
-                lines.append(as_line(self._numbers(item[3]), *item[:3]))
+                step, timestamp, runtime, values, _ = item
+                lines.append(as_line(self._numbers(values), step, timestamp, runtime))
             queue.popleft()
         return lines, records, taken
 
