@@ -1,11 +1,12 @@
 """Many rows said in one call: columns, or one packed array, to rows."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from hackmatrix.tracking.errors import MetricValueError, StepOrderError
-from hackmatrix.tracking.lines import as_line
+from hackmatrix.tracking.lines import RUNTIME, STEP, TIMESTAMP, as_line
 from hackmatrix.tracking.ordering import whole_number
 from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.values import array_to_numbers, keep_array
@@ -33,8 +34,8 @@ class Series:
         present: Mapping[str, Sequence[bool]] | None,
         tags: Sequence[str] | None,
     ) -> None:
-        self.steps = [whole_number(step) for step in steps]
-        if any(later <= earlier for earlier, later in zip(self.steps, self.steps[1:], strict=False)):
+        self.steps = [step if type(step) is int and step >= 0 else whole_number(step) for step in steps]
+        if any(map(operator.le, self.steps[1:], self.steps)):
             raise StepOrderError(f"steps {_short(self.steps)} do not ascend strictly; give each step one row")
         self.packed = tags is not None
         self.tags: list[str] = list(tags) if tags is not None else list(columns)
@@ -75,29 +76,35 @@ class Series:
             guard: calls its second argument; a column that cannot be read is told under the name in the first,
                 and is absent.
         """
-        rows = self._metrics(guard)
+        tags, table = self._table(guard)
+        whole = dict.fromkeys(
+            (*tags, STEP, TIMESTAMP, RUNTIME)
+        )  # a copy costs less than a mapping that grows
+        rows: list[dict[str, Any]] = []
+        for step, values in zip(self.steps, table, strict=True):
+            row: dict[str, Any] = whole.copy()
+            row.update(zip(tags, values, strict=True))
+            rows.append(as_line(row, step, timestamp, runtime))
         for tag, mask in self._present.items():
             for row, there in zip(rows, mask, strict=True):
                 if not there:
                     row.pop(tag, None)
-        return [as_line(row, step, timestamp, runtime) for row, step in zip(rows, self.steps, strict=True)]
+        return rows
 
-    def _metrics(self, guard: Guard) -> Sequence[dict[str, Number]]:
-        """Tag -> number for each row, whether present or not."""
+    def _table(self, guard: Guard) -> tuple[Sequence[str], Sequence[Sequence[Number]]]:
+        """Tags that could be read, and their numbers for each row, whether present or not."""
         if self.packed:
             table: list[list[Number]] = []
             guard(
                 "a packed array", lambda: table.extend(array_to_numbers(self._values[0], "the packed array"))
             )
-            if table:
-                return [dict(zip(self.tags, line, strict=True)) for line in table]
-            return [{} for _ in self.steps]
+            return (self.tags, table) if table else ((), [()] * len(self.steps))
         columns: dict[str, list[Number]] = {}
         for tag, value in zip(self.tags, self._values, strict=True):
             guard(f"column {tag!r}", partial(_set_column, columns, tag, value))
         if not columns:
-            return [{} for _ in self.steps]
-        return [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
+            return (), [()] * len(self.steps)
+        return list(columns), list(zip(*columns.values(), strict=True))
 
 
 def _set_column(columns: dict[str, list[Number]], tag: str, value: Any) -> None:
