@@ -61,6 +61,7 @@ def installed(*packages):
 before = installed("jax", "jaxlib")
 if IN_COLAB:
     if not ROOT.exists():
+        assert REPOSITORY, "set REPOSITORY in the first cell: what git clone takes"
         subprocess.run(["git", "clone", "-q", "--depth", "1", REPOSITORY, ROOT], check=True)
     Path("constraints.txt").write_text("".join(f"{name}=={is_now}\n" for name, is_now in before.items()))
     command = [sys.executable, "-m", "pip", "install", "-q", "-c", "constraints.txt"]

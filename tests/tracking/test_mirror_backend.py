@@ -55,6 +55,28 @@ def test_a_lost_disk_comes_back_with_its_whole_history(tmp_path: Path) -> None:
     assert [(row.step, row.metrics["a/value"]) for row in rows] == [(step, step / 3) for step in range(60)]
 
 
+def test_what_was_logged_besides_numbers_comes_back_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"mirror": {"path": str(tmp_path / "drive")}}
+    with open_tracker("mirror", name="mine", root=tmp_path / "first", options=options) as tracker:
+        tracker.log({"a/value": 1.0}, step=0)
+        tracker.log_histogram("a/spread", [1, 2, 2], step=0)
+        tracker.log_text("a/note", "noted", step=0)
+        with tracker.checkpoint(step=0):
+            pass
+    shutil.rmtree(tmp_path / "first")
+    found = find_run("mine", root=tmp_path / "second", mirror=str(tmp_path / "drive"))
+    assert found is not None
+    assert found.fetch_checkpoint() is not None
+    with open_tracker("jsonl", root=tmp_path / "second", resume=found) as tracker:
+        records = read_run("mine", tmp_path / "second").records()
+    assert [line["kind"] for line in records][:2] == ["histogram", "text"]
+    (row,) = read_run("mine", tmp_path / "second").rows()
+    assert row.metrics == {"a/value": 1.0}
+    assert not [message for message in caplog.messages if "does not show" in message]
+
+
 def test_the_newest_and_the_best_are_kept_and_pieces_are_copied_once(tmp_path: Path) -> None:
     life(tmp_path / "runs", tmp_path / "drive", 0, 50)
     there = tmp_path / "drive" / "mine" / "checkpoints"

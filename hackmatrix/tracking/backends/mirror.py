@@ -25,6 +25,7 @@ from hackmatrix.tracking.naming import run_id
 from hackmatrix.tracking.protocol import (
     ArtifactRecord,
     Config,
+    MediaRecord,
     Number,
     Precision,
     RemoteRun,
@@ -80,6 +81,11 @@ class MirrorBackend:
     def write(self, rows: Sequence[Row]) -> None:
         """Rows travel with checkpoints."""
         self._last = rows[-1].step
+
+    def write_media(self, record: MediaRecord, path: Path | None) -> bool:
+        """Histograms and texts travel as rows do; an image's file is an artifact of its own."""
+        del path
+        return record.kind != "image"
 
     def flush(self, timeout: float) -> None:
         """Nothing waits."""
