@@ -8,6 +8,7 @@ round's median and 99th percentile; costs are processor time of all threads.
 """
 
 import argparse
+import contextlib
 import gc
 import json
 import random
@@ -32,6 +33,7 @@ from hackmatrix.tracking import Tracker, open_tracker, register
 from hackmatrix.tracking.run_folder import write_whole
 
 HERE = Path(__file__)
+TRACED_CALLS = 5000
 FILLING = 150_000  # rows of a burst after which the queue has been full
 TAGS = [f"group{index % 4}/metric_{index}" for index in range(30)]
 BINS = 20  # of the trainer's histogram
@@ -403,36 +405,63 @@ def opening_lines(sizes: Sizes, root: Path) -> Iterator[Line]:
     """`open_tracker("jsonl")`, with the encoder imported already; what the disk takes for `run.json` beside it."""
     took, disk = [], []
     for number in range(2 * sizes.starts):
-        began = time.perf_counter()
-        tracker = open_tracker("jsonl", root=root / "opened", name=f"run-{number}", config={"lr": 0.1})
-        took.append(1e3 * (time.perf_counter() - began))
-        tracker.finish()
+        took.append(opening_ms(root / "opened", number))
         began = time.perf_counter()
         write_whole(root / "opened" / f"file-{number}", bytes(1000))
         disk.append(1e3 * (time.perf_counter() - began))
     beside = f"writing 1 kB safe against a power cut, as `run.json` is: {shown(disk[1:], 'ms')}"
+    memory = Path("/dev/shm")
+    if memory.is_dir():
+        with tempfile.TemporaryDirectory(dir=memory) as name:
+            there = [opening_ms(Path(name), number) for number in range(2 * sizes.starts)]
+        beside += f"; opening in memory, where that costs nothing: {shown(there[1:], 'ms')}"
     yield against('`open_tracker("jsonl")`, encoder imported', took[1:], 1.0, "ms", beside=beside)
+
+
+def opening_ms(root: Path, number: int) -> float:
+    """Milliseconds until a new run is open."""
+    began = time.perf_counter()
+    tracker = open_tracker("jsonl", root=root, name=f"run-{number}", config={"lr": 0.1})
+    took = 1e3 * (time.perf_counter() - began)
+    tracker.finish()
+    return took
 
 
 # Idle, and over a long time; each in a process of its own.
 
 
-def idle_seconds_child(root: Path) -> None:
-    """Log, wait until the thread sleeps, and be idle between two marks; see ``idle_lines``."""
+def idle_child(root: Path) -> None:
+    """Log, wait until the thread sleeps, and be idle between two marks."""
     tracker = open_tracker("jsonl", root=root)
     tracker.log({"a": 1.0}, step=0)
     tracker.flush()
     time.sleep(11.0)
-    Path(f"{root}/idle-begins").touch()
-    time.sleep(5.0)
-    Path(f"{root}/idle-ends").touch()
+    with marks(root):
+        time.sleep(5.0)
     tracker.finish()
 
 
-def idle_lines(root: Path) -> Iterator[Line]:
-    """System calls of the tracker's thread while nothing is logged, as strace sees them."""
-    if which("strace") is None:
-        return
+def burst_child(root: Path) -> None:
+    """Log a burst between two marks, while the thread looks after rows every 0.1 s."""
+    tracker, rows = open_tracker("jsonl", root=root), host_rows(8)
+    tracker.log(rows[0], step=0)
+    tracker.flush()
+    with marks(root):
+        for step in range(1, TRACED_CALLS + 1):
+            tracker.log(rows[step % len(rows)], step=step)
+    tracker.finish()
+
+
+@contextlib.contextmanager
+def marks(root: Path) -> Iterator[None]:
+    """What ``traced`` looks for."""
+    Path(root, "mark-begins").touch()
+    yield
+    Path(root, "mark-ends").touch()
+
+
+def traced(child: str, root: Path) -> tuple[str, list[str]] | None:
+    """The main thread, and the system calls of all threads between a child's marks; None: there is no strace."""
     trace = root / "trace"
     command = [
         "strace",
@@ -443,22 +472,38 @@ def idle_lines(root: Path) -> Iterator[Line]:
         sys.executable,
         str(HERE),
         "--child",
-        "idle",
+        child,
         str(root),
     ]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode or not trace.exists():
-        return
+    if which("strace") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        return None
     calls = trace.read_text(errors="replace").splitlines()
-    marks = [index for index, line in enumerate(calls) if "/idle-" in line and "open" in line]
-    main = calls[0].split()[0]
-    between = [line for line in calls[marks[0] : marks[-1]] if line.split()[0] != main]
-    yield Line(
-        what="system calls of the tracker in 5 idle seconds, from 11 s after the last row",
-        figure=str(len(between)),
-        target="0",
-        met=not between,
-    )
+    found = [index for index, line in enumerate(calls) if "/mark-" in line and "open" in line]
+    return calls[0].split()[0], calls[found[0] : found[-1]]
+
+
+def system_call_lines(root: Path) -> Iterator[Line]:
+    """What the caller wakes, and what the tracker's thread does while nothing is logged."""
+    burst = traced("burst", root)
+    if burst is not None:
+        main, calls = burst
+        wakes = [line for line in calls if line.split()[0] == main and "FUTEX_WAKE" in line]
+        yield Line(
+            what=f"threads woken by the caller in {TRACED_CALLS:,} calls of `log`",
+            figure=str(len(wakes)),
+            target="at most 1: the interpreter's own lock, handed over at a tick",
+            met=len(wakes) <= 1,
+        )
+    idle = traced("idle", root)
+    if idle is not None:
+        main, calls = idle
+        others = [line for line in calls if line.split()[0] != main]
+        yield Line(
+            what="system calls of the tracker in 5 idle seconds, from 11 s after the last row",
+            figure=str(len(others)),
+            target="0",
+            met=not others,
+        )
 
 
 def memory_child(root: Path, rows: int, trackers: str) -> None:
@@ -519,7 +564,7 @@ def all_lines(*, quick: bool) -> Iterator[Line]:
             "import": lambda: import_lines(sizes),
             "opening": lambda: opening_lines(sizes, root),
             "memory": lambda: memory_lines(sizes, root),
-            "idle": lambda: idle_lines(root),
+            "system calls": lambda: system_call_lines(root),
         }
         for part, measure in parts.items():
             print(f"  {part} ...", file=sys.stderr, flush=True)
@@ -533,10 +578,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         kind, root, *rest = options.child
-        if kind == "idle":
-            idle_seconds_child(Path(root))
-        else:
+        if kind == "memory":
             memory_child(Path(root), int(rest[0]), rest[1])
+        else:
+            {"burst": burst_child, "idle": idle_child}[kind](Path(root))
         return
     lines.print_part(all_lines(quick=options.quick), as_json=options.json)
 
