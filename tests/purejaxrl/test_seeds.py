@@ -27,7 +27,7 @@ from tests.purejaxrl.recording import RecordingTracker
 from tests.purejaxrl.states import assert_same_bits, copied, small
 
 SEEDS = 3
-CONFIG = small(seed=5)  # whose programs other tests have compiled; with shards and devices: test_devices.py
+CONFIG = small(seed=5)  # beside several shards and devices: test_devices.py
 TOGETHER = Layout(num_seeds=SEEDS)
 VMAP_BOUND = 1e-5  # relative, of parameters after five updates; measured: 1.6e-6
 
