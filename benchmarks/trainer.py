@@ -297,7 +297,7 @@ def start_lines(root: Path) -> Iterator[Line]:
 
 
 def memory_lines(root: Path) -> Iterator[Line]:
-    """The peak at 256 x 128 of three chunks, beside what the imports alone need."""
+    """The peak at 256 x 128 of three chunks: of the first start, which compiles, and of the second."""
     games = {
         "CartPole-v1": (CARTPOLE, "jax, flax, optax, gymnax, rich", 4, ""),
         "HackMatrix": ("hackmatrix", "jax, flax, optax, rich", 83, "under 1,000 MB"),
@@ -308,14 +308,16 @@ def memory_lines(root: Path) -> Iterator[Line]:
             "--log-interval", "4", "--checkpoint-dir", str(root / "runs"),
         ]  # fmt: skip
         imports = [sys.executable, "-c", f"import {packages}; jax.numpy.zeros(1) + 1"]
-        peak, bare = peak_mb(run), peak_mb(imports)
-        yield Line(
-            what=f"peak memory of the script at 256 x 128, {name}",
-            figure=f"{peak:.0f} MB",
-            beside=f"{bare:.0f} MB after the imports alone; a rollout is {rollout_mb(words):.1f} MB",
-            target=target,
-            met=peak < 1000 if target else None,
-        )
+        bare = f"{peak_mb(imports):.0f} MB after the imports alone; a rollout is {rollout_mb(words):.1f} MB"
+        for start in ("first start, which compiles", "second start, from the compile cache"):
+            peak = peak_mb(run, JAX_COMPILATION_CACHE_DIR=str(root / f"cache-{name}"))
+            yield Line(
+                what=f"peak memory of the script at 256 x 128, {name}, {start}",
+                figure=f"{peak:.0f} MB",
+                beside=bare,
+                target=target,
+                met=peak < 1000 if target else None,
+            )
 
 
 def rollout_mb(observation_words: int) -> float:
