@@ -6,7 +6,6 @@ python benchmarks/profiles.py call line   some of them
 
 import argparse
 import cProfile
-import dataclasses
 import io
 import math
 import os
@@ -25,7 +24,7 @@ import lines
 import numpy as np
 from hand_off import device_rows, host_rows
 from machine import described, machine_facts
-from trainer import Logged, large
+from trainer import BREAKOUT, CARTPOLE, Logged, large
 
 from hackmatrix.purejaxrl import init_runner, make_environment, make_train_chunk
 from hackmatrix.purejaxrl.shuffle import permutation
@@ -203,9 +202,14 @@ def loop() -> str:
 
 def update() -> str:
     """The parts of an update of 256 x 128, by leaving work out; milliseconds, least of 5 rounds of 10 updates."""
+    return "\n\n".join(f"{env}, 2 x 64\n{parts_of_update(env)}" for env in (CARTPOLE, BREAKOUT))
+
+
+def parts_of_update(env_name: str) -> str:
+    """A line for each part."""
 
     def each(**changes: Any) -> float:
-        config = dataclasses.replace(large(), **changes)
+        config = large(env=env_name, **changes)
         env = make_environment(config.env)
         chunk, runner, took = make_train_chunk(config, env), init_runner(config, env), []
         for _ in range(6):
