@@ -106,7 +106,7 @@ class Stub:
 
     name, num_actions = GAME.name, GAME.num_actions
     resets_itself, max_episode_steps = GAME.resets_itself, GAME.max_episode_steps
-    log_columns, expand_observation = GAME.log_columns, staticmethod(GAME.expand_observation)
+    log_columns, features = GAME.log_columns, staticmethod(GAME.features)
 
     def __init__(self) -> None:
         game = GAME.batched()

@@ -30,8 +30,7 @@ from hackmatrix.jax_env import (
     EnvState,
     PositionError,
     action_mask,
-    flatten_observation,
-    observe,
+    observe_compact,
     render,
     reset,
     state_from_dict,
@@ -105,9 +104,8 @@ def chooser(options: argparse.Namespace) -> Chooser:
 
     @jax.jit
     def best(state: EnvState) -> jax.Array:
-        batch = jax.tree.map(lambda leaf: leaf[None], flatten_observation(observe(state)))
-        logits = policy.network.apply(runner.params, batch)[0][0]
-        return jnp.argmax(jnp.where(action_mask(state), logits, -jnp.inf))
+        logits, _ = policy.forward(runner.params, observe_compact(state)[None])
+        return jnp.argmax(jnp.where(action_mask(state), logits[0], -jnp.inf))
 
     def choose(state: EnvState) -> int:
         time.sleep(max(0.0, options.pause))

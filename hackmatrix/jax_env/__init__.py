@@ -22,7 +22,16 @@ from hackmatrix.jax_env.doors import (
     siphon_enemy_adjacent,
     siphon_quality,
 )
-from hackmatrix.jax_env.env import EnvParams, action_mask, observe, reset, reset_compact, step, step_compact
+from hackmatrix.jax_env.env import (
+    EnvParams,
+    action_mask,
+    observe,
+    observe_compact,
+    reset,
+    reset_compact,
+    step,
+    step_compact,
+)
 from hackmatrix.jax_env.gymnax_form import HackMatrix
 from hackmatrix.jax_env.observation import Observation, expand_observation, flatten_observation
 from hackmatrix.jax_env.positions import state_from_dict, state_to_dict
@@ -50,6 +59,7 @@ __all__ = [
     "expand_observation",
     "flatten_observation",
     "observe",
+    "observe_compact",
     "path_distance",
     "render",
     "reset",

@@ -104,6 +104,12 @@ def action_mask(state: EnvState) -> Array:
     return mask
 
 
+def observe_compact(state: EnvState) -> Array:
+    """What the agent sees of a position, uint32 (83,)."""
+    compact: Array = _observe(state)
+    return compact
+
+
 def observe(state: EnvState) -> Observation:
     """The observation of a position, the one that `step` returns with it."""
     return expand(_observe(state))

@@ -15,6 +15,7 @@ from hackmatrix.jax_env import env
 from hackmatrix.jax_env.batched import BatchedHackMatrix
 from hackmatrix.jax_env.constants import FIRST_PROGRAM, NUM_ACTIONS, REWARD_PARTS, RIGHT, SIPHON, UP
 from hackmatrix.jax_env.env import EnvParams
+from hackmatrix.jax_env.features import network_features
 from hackmatrix.jax_env.observation import NUM_FEATURES, expand_observation
 from hackmatrix.jax_env.spaces import Box, Discrete
 from hackmatrix.jax_env.state import EnvState
@@ -54,7 +55,7 @@ class HackMatrix:
     """One game; `reset` and `step` return the flat observation, float32 (1545,), and `step` never resets.
 
     A trainer finds besides: `batched()`, many games at once with compact observations, and
-    `expand_observation`, which makes the 1545 floats of them; `log_columns`, what is worth logging;
+    `features`, what a network takes in of these; `log_columns`, what is worth logging;
     `max_episode_steps`, after how many steps to cut a game short, as the rules know no limit.
     """
 
@@ -87,9 +88,9 @@ class HackMatrix:
         """Many games at once, with compact observations."""
         return BatchedHackMatrix(params)
 
-    def expand_observation(self, compact: Array) -> Array:
-        """float32 (..., 1545), the flat observations of compact ones, uint32 (..., 83)."""
-        return expand_observation(compact)
+    def features(self, compact: Array) -> Array:
+        """float32 (env, 1581) for a network, of compact observations, uint32 (env, 83)."""
+        return network_features(compact)
 
     def observation_space(self, params: EnvParams | None = None) -> Box:
         """Of the flat observation; most features are in 0..1, but not all are bounded."""

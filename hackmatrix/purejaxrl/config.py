@@ -31,7 +31,8 @@ class ConfigError(ValueError):
 class TrainConfig:
     """One PPO run. Units are in brackets; defaults are meant for the HackMatrix game.
 
-    Source of the defaults: Schulman et al. 2017, arXiv:1707.06347, table 5, with many more environments.
+    Source of the defaults: Schulman et al. 2017, arXiv:1707.06347, table 5, with many more environments, hence a
+    higher rate.
     """
 
     env: str = "hackmatrix"
@@ -42,7 +43,7 @@ class TrainConfig:
     """[env steps per environment] between two updates."""
     total_timesteps: int = 10_000_000
     """[env steps] over all environments; rounded down to whole updates."""
-    learning_rate: float = 2.5e-4
+    learning_rate: float = 1e-3
     """[1] Adam's, at the first update."""
     anneal_lr: bool = True
     """[yes/no] lower the rate in a straight line to zero over the run."""

@@ -12,8 +12,8 @@ What it may declare besides, as plain attributes (nothing need be imported for t
 - ``action_mask(state)`` or ``get_action_mask(state)`` -> (act,) bool: which actions are legal.
 - ``resets_itself = False``: ``step`` stays in the ended state; the rollout resets. Gymnax resets itself.
 - ``max_episode_steps``: the time limit where the config names none.
-- ``expand_observation(observation)``: from the compact form that is stored to (n, feature) float32, at the
-  point where the network takes it in; leaves of ``observation`` are (n, ...).
+- ``features(observation)``: what the network takes in, (n, feature) float32, of the form that a rollout keeps,
+  which may be more compact; leaves of ``observation`` are (n, ...).
 - ``log_columns``: tag -> (source, reduction), what of ``info`` is worth logging; see :class:`LogColumn`.
 - ``batched(params)``: an object with the same methods over n environments at once, ``reset(keys)``,
   ``step(keys, state, action)``, ``action_mask(state)``, and, if it has a faster way to reset some of them,
@@ -85,7 +85,7 @@ class Environment:
             for tag, (source, reduction) in getattr(env, "log_columns", {}).items()
         )
         self._batched = env.batched(params) if hasattr(env, "batched") else _Vmapped(env, params)
-        self._expand = getattr(env, "expand_observation", _flatten)
+        self._features = getattr(env, "features", _flatten)
 
     def reset(self, keys: jax.Array) -> tuple[Any, Any]:
         """Begin an episode in each environment; ``keys`` (n,). Gives observation and state."""
@@ -118,7 +118,7 @@ class Environment:
 
     def features(self, observation: Any) -> jax.Array:
         """What the network takes in, (n, feature) float32."""
-        return jnp.asarray(self._expand(observation), jnp.float32)
+        return jnp.asarray(self._features(observation), jnp.float32)
 
 
 class _Vmapped:

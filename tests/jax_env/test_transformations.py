@@ -203,7 +203,7 @@ class TestBatched:
         compact, *rest = HackMatrix().batched().step(*batch)
         assert (compact.shape, compact.dtype) == ((SIZE, 83), jnp.uint32)
         assert same(tuple(rest), stepped[1:])
-        assert same(HackMatrix().expand_observation(compact), jax.vmap(game.flatten_observation)(stepped[0]))
+        assert same(game.expand_observation(compact), jax.vmap(game.flatten_observation)(stepped[0]))
 
     def test_the_mask(self, batch):
         assert same(HackMatrix().batched().action_mask(batch[1]), jax.vmap(game.action_mask)(batch[1]))
@@ -225,6 +225,14 @@ class TestBatched:
         folded = game.expand_observation(compact.reshape(3, 4, 83))
         assert same(folded.reshape(SIZE, 1545), game.expand_observation(compact))
         assert same(game.expand_observation(compact[0]), game.expand_observation(compact)[0])
+
+    def test_a_network_takes_in_the_flat_observation_and_the_player_s_cell(self, batch):
+        compact, states = HackMatrix().batched(FURNISHED).reset(batch[0])
+        features = np.asarray(HackMatrix().features(compact))
+        assert (features.shape, features.dtype) == ((SIZE, 1581), np.float32)
+        assert same(features[:, :1545], game.expand_observation(compact))
+        cells = 6 * np.asarray(states.player.row) + np.asarray(states.player.col)
+        assert same(features[:, 1545:], np.eye(36, dtype=np.float32)[cells])
 
     def test_networks_may_be_differentiated_behind_it(self, batch):
         compact, _ = HackMatrix().batched(FURNISHED).reset(batch[0])

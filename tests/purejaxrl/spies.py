@@ -66,7 +66,7 @@ class Clock:
         terminated, truncated = ended & (not self.ends_by_clock), ended & self.ends_by_clock
         return observe(last), last, reward, terminated, truncated, info
 
-    def expand_observation(self, observation: ClockState) -> jax.Array:
+    def features(self, observation: ClockState) -> jax.Array:
         """The network sees the time, and a second feature that never changes."""
         time = observation.time.astype(jnp.float32)
         return jnp.stack([time, jnp.ones_like(time)], axis=-1)

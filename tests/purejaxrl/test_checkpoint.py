@@ -115,8 +115,8 @@ def test_other_hyperparameters_may_go_on(tmp_path: Path) -> None:
 
 def test_an_environment_that_grew_is_refused(tmp_path: Path) -> None:
     class Grown(Clock):
-        def expand_observation(self, observation: Any) -> jax.Array:
-            return jax.numpy.tile(super().expand_observation(observation), (1, 2))
+        def features(self, observation: Any) -> jax.Array:
+            return jax.numpy.tile(super().features(observation), (1, 2))
 
     with pytest.raises(CheckpointError, match=r"params.*kernel.*\(2, 8\).*\(4, 8\)"):
         load_checkpoint(saved(tmp_path), CONFIG, Environment(Grown()))

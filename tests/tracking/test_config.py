@@ -223,7 +223,6 @@ def test_a_difference_says_what_was_and_what_is():
         (b"ab", "b'ab'"),
         (1j, "1j"),
     ],
-    ids=repr,
 )
 def test_what_is_stored_of_a_value(value, stored):
     found = flatten_config({"x": value})["x"]
