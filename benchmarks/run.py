@@ -1,6 +1,6 @@
 """Run every benchmark, and write one table in Markdown.
 
-    python benchmarks/run.py                                   about half an hour on 2 cores
+    python benchmarks/run.py                                   about an hour on 2 cores
     python benchmarks/run.py --quick                           fewer rounds, wider intervals
     python benchmarks/run.py --only hand_off                   one part
     python benchmarks/run.py --purejaxrl PATH/TO/ppo.py        beside PureJaxRL's published program, given as it is
@@ -41,6 +41,9 @@ def measured(part: str, options: argparse.Namespace) -> list[Line]:
         for name in ("purejaxrl", "sb3_python"):
             path = getattr(options, name)
             command += [] if path is None else [f"--{name.replace('_', '-')}", str(path.absolute())]
+    if part == "scaling" and options.pages:
+        docs = HERE.parent / "docs"
+        command += ["-o", str(docs / "scaling.md"), "--plots", str(docs / "images")]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         return [Line(what=part, figure=f"failed with exit code {done.returncode}")]
@@ -70,6 +73,9 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
     parser.add_argument("--purejaxrl", type=Path, metavar="PATH", help="PureJaxRL's published ppo.py")
     parser.add_argument("--sb3-python", type=Path, metavar="PATH", help="Python that has Stable-Baselines3")
+    parser.add_argument(
+        "--pages", action="store_true", help="renew the tables and plots of docs/scaling.md, too"
+    )
     parser.add_argument("-o", "--output", type=Path, default=HERE / "RESULTS.md")
     options = parser.parse_args()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -79,8 +85,8 @@ def main() -> None:
     for part in options.only:
         print(f"{PARTS[part]} ...", file=sys.stderr, flush=True)
         parts[part] = measured(part, options)
-    conditions = f"{described(facts)}; {neighbours}"
-    options.output.write_text(report(parts, conditions), encoding="utf-8")
+        # After each part: an hour is long, and machines vanish.
+        options.output.write_text(report(parts, f"{described(facts)}; {neighbours}"), encoding="utf-8")
     print(f"written to {options.output}")
 
 

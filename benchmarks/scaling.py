@@ -15,7 +15,7 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -184,18 +184,16 @@ def put(page: str, name: str, text: str) -> str:
     return marks.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
 
 
-def all_lines(names: Sequence[str], *, quick: bool) -> Iterator[Line]:
-    """A line for each curve: its first column from end to end."""
-    for name in names:
-        curve, found = CURVES[name], measured(name, quick=quick)
-        column = curve.columns[0]
-        peak = max(value for each in found for key, value in each.items() if key.endswith("_mb"))
-        ends = [f"{each[column.key]:,.{column.digits}f}" for each in (found[0], found[-1])]
-        yield Line(
-            what=f"{column.heading}, {power_law(curve, found)}",
-            figure=" to ".join(ends),
-            beside=f"peak {peak:,.0f} MB",
-        )
+def line(curve: Curve, found: Sequence[Figures]) -> Line:
+    """A curve in short: its first column from end to end."""
+    column = curve.columns[0]
+    peak = max(value for each in found for key, value in each.items() if key.endswith("_mb"))
+    ends = [f"{each[column.key]:,.{column.digits}f}" for each in (found[0], found[-1])]
+    return Line(
+        what=f"{column.heading}, {power_law(curve, found)}",
+        figure=" to ".join(ends),
+        beside=f"peak {peak:,.0f} MB",
+    )
 
 
 def main() -> None:
@@ -210,14 +208,13 @@ def main() -> None:
         name, value = args.point
         print(json.dumps(CURVES[name].point(int(value), quick=args.quick)))
         return
-    if args.json:
-        print_part(all_lines(args.only, quick=args.quick), as_json=True)
-        return
     facts, others = described(machine_facts(lines.PACKAGES)), Neighbours()
+    short = []
     for name in args.only:
         found = measured(name, quick=args.quick)
         text = table(name, found)
-        print(text, end="\n\n", flush=True)
+        short.append(line(CURVES[name], found))
+        print(text, end="\n\n", flush=True, file=sys.stderr if args.json else sys.stdout)
         if args.output:
             args.output.write_text(put(args.output.read_text("utf-8"), name, text), "utf-8")
         if args.plots:
@@ -225,7 +222,10 @@ def main() -> None:
 
             draw(CURVES[name], found, args.plots / f"scaling-{name}.png")
     conditions = f"{facts}; {others}."
-    print(conditions)
+    if args.json:
+        print_part(short, as_json=True)
+    else:
+        print(conditions)
     if args.output:
         args.output.write_text(put(args.output.read_text("utf-8"), "conditions", conditions), "utf-8")
 
