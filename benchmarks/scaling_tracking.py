@@ -185,7 +185,7 @@ def read(root: str, count: int) -> Figures:
     """One column of it."""
     found = Figures()
     with counted(found, 1):
-        assert len(read_run(Path(root) / RUN).columns([TAGS[0]])[TAGS[0]]) == count
+        assert len(read_run(Path(root) / RUN).to_numpy([TAGS[0]])[TAGS[0]]) == count
     return found
 
 

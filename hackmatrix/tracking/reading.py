@@ -85,18 +85,17 @@ class RunReader:
         Args:
             tags: which; none means all, in the order in which they first came.
         """
-        rows = list(self.rows())
-        wanted = (
-            list(tags)
-            if tags is not None
-            else list(dict.fromkeys(tag for row in rows for tag in row.metrics))
-        )
-        found: dict[str, list[Number | None]] = {"_step": [row.step for row in rows]}
-        found["_timestamp"] = [row.timestamp for row in rows]
-        found["_runtime"] = [row.runtime for row in rows]
-        for tag in wanted:
-            found[tag] = [row.metrics.get(tag) for row in rows]
-        return found
+        own: dict[str, list[Number | None]] = {"_step": [], "_timestamp": [], "_runtime": []}
+        found: dict[str, list[Number | None]] = {tag: [] for tag in tags or ()}
+        for count, row in enumerate(self.rows()):
+            own["_step"].append(row.step)
+            own["_timestamp"].append(row.timestamp)
+            own["_runtime"].append(row.runtime)
+            if tags is None:
+                found |= {tag: [None] * count for tag in row.metrics if tag not in found}
+            for tag, values in found.items():
+                values.append(row.metrics.get(tag))
+        return own | found
 
     def read_columns(self, tags: Sequence[str] | None = None) -> dict[str, Column]:
         """Values and presence of each tag, as all of the following have them; needs NumPy.
