@@ -3,30 +3,24 @@
 import argparse
 import dataclasses
 import logging
-import os
-import subprocess
 import sys
-import threading
-import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from agents import group_of, name_of_seed, open_group
 from arguments import parse_arguments
-from choosing import Setup, config_of, described, find_all, group_of_source, is_done, setup_of, source_of_fork
+from choosing import Setup, config_of, find_all, is_done, setup_of, source_of_fork
 from compile_cache import use_compile_cache
+from ending import finish_all, is_one_of_several, leave
+from opening import open_all
 from progress import ConsoleHandler, Display
 from rich.console import Console
-from stopping import FAILED, FINISHED, LOST, USAGE, Stop
+from stopping import FAILED, FINISHED, USAGE, Stop
 from telling import tell_begin, tell_ends
 
-from hackmatrix import __version__
 from hackmatrix.purejaxrl import (
-    VOLATILE_TAGS,
     CheckpointError,
     ConfigError,
     Environment,
@@ -55,7 +49,6 @@ from hackmatrix.purejaxrl.processes import (
 )
 from hackmatrix.tracking import (
     BackendUnreachableError,
-    FinishReport,
     FoundRun,
     RunInUseError,
     Tracker,
@@ -65,14 +58,9 @@ from hackmatrix.tracking import (
     replay,
     tracker_names,
 )
-from hackmatrix.tracking.protocol import Resume, Status
+from hackmatrix.tracking.protocol import Status
 from hackmatrix.tracking.provenance import Provenance
-from hackmatrix.tracking.roots import run_root
-from hackmatrix.tracking.system_metrics import SYSTEM_TAGS, SystemMetrics, require_psutil
-
-MANY_RUNS = 16  # of one process at wandb; each has a client of its own
-RUN_PREFIX = "hackmatrix-jax"
-_leaving = threading.Lock()
+from hackmatrix.tracking.system_metrics import SystemMetrics, require_psutil
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -168,7 +156,7 @@ def _run(args: argparse.Namespace, console: Console) -> int:
     trackers: list[Tracker] = []
 
     def opened() -> dict[str, Any]:
-        trackers.extend(_open_all(args, setup, config, found, source))
+        trackers.extend(open_all(args, setup, config, found, source))
         return {"names": [tracker.run.name for tracker in trackers]}
 
     with Stop() as stop:
@@ -218,67 +206,6 @@ def _start(
     return agents[0] if args.num_seeds == 1 else stack_agents(agents), saving
 
 
-def _open_all(
-    args: argparse.Namespace,
-    setup: Setup,
-    config: TrainConfig,
-    found: Sequence[FoundRun | None],
-    source: FoundRun | None,
-) -> list[Tracker]:
-    """A tracker for each seed; nothing is left open if one fails."""
-    seeds = range(config.seed, config.seed + len(found))
-    trackers: list[Tracker] = []
-    facts = {**platform_facts(), "hackmatrix": __version__, "commit": _commit()}
-
-    def open_one(
-        seed: int, run: FoundRun | None, name: str | None, group: str | None, resume: Resume = "allow"
-    ) -> None:
-        automatic = run is None and name is None
-        tracker = open_tracker(
-            setup.trackers,
-            project=args.project,
-            entity=setup.entity,
-            name=name if run is None else None,
-            prefix=RUN_PREFIX if automatic else None,
-            suffix=args.run_suffix if automatic else None,
-            config=described(dataclasses.replace(config, seed=seed), source, len(found)),
-            attempt=facts,
-            group=args.group or group or (group_of_source(source) if source is not None else None),
-            tags=args.tags.split(",") if args.tags else None,
-            notes=args.notes,
-            root=setup.root,
-            resume=resume if run is None else run,
-            may_change=() if config.anneal_lr else ("total_timesteps",),
-            volatile=(*VOLATILE_TAGS, *SYSTEM_TAGS),
-            options=setup.options,
-        )
-        trackers.append(tracker)
-
-    try:
-        if len(seeds) == 1:
-            open_one(seeds[0], found[0], args.run_name, None)
-            return trackers
-        if len(seeds) > MANY_RUNS and "wandb" in setup.trackers:
-            logging.getLogger("hackmatrix.tracking").warning(
-                "%d runs at wandb have as many clients in this process; a group in jsonl can be replayed later",
-                len(seeds),
-            )
-        known = next((group_of(run.name, seed) for seed, run in zip(seeds, found, strict=True) if run), None)
-        group = known or args.run_name
-        if group is None:
-            group = open_group(
-                RUN_PREFIX, args.run_suffix, run_root(setup.root), seeds[0],
-                lambda name, group: open_one(seeds[0], None, name, group, "never"),
-            )  # fmt: skip
-        for seed, run in list(zip(seeds, found, strict=True))[len(trackers) :]:
-            open_one(seed, run, name_of_seed(group, seed), group)
-    except BaseException:
-        for tracker in trackers:
-            tracker.finish("failed", timeout=5.0)
-        raise
-    return trackers
-
-
 def _train(
     config: TrainConfig,
     env: Environment,
@@ -296,8 +223,8 @@ def _train(
     first = 0 if start is None else int(np.max(np.asarray(start.update)))
 
     def on_silence(who: str) -> None:  # from another thread: this one waits for a device that waits for them
-        _finish_all(trackers, "failed", stop.finish_timeout())
-        _leave(who)
+        finish_all(trackers, "failed", stop.finish_timeout())
+        leave(who)
 
     try:
         with Display(console, config.num_updates, first) as display, watched(on_silence):
@@ -320,40 +247,14 @@ def _train(
         raise
     finally:
         beside.close()  # what runs beside the loop ends before the run does
-        reports = _finish_all(trackers, status, stop.finish_timeout())
-        if status == "failed" and _is_one_of_several():
-            _leave(lost)
+        reports = finish_all(trackers, status, stop.finish_timeout())
+        if status == "failed" and is_one_of_several():
+            leave(lost)
     tell_ends(console, trackers, reports)
     if result.save_problem is not None:
         console.print(f"the last checkpoint is missing: {result.save_problem}", style="red")
         return FAILED
     return FINISHED if result.finished else stop.exit_code()
-
-
-def _leave(lost: str | None) -> None:
-    """End at once: an ordinary end would wait for those that are gone, or let them wait for this one."""
-    _leaving.acquire()  # for ever: who comes second has nothing to add
-    if lost is None:
-        traceback.print_exc()
-    else:
-        print(f"error: {lost}", file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(FAILED if lost is None else LOST)
-
-
-def _finish_all(trackers: Sequence[Tracker], status: Status, timeout: float) -> list[FinishReport]:
-    """End all runs, at once where there are several: each may wait for its backends."""
-    if len(trackers) == 1:
-        return [trackers[0].finish(status, timeout=timeout)]
-    with ThreadPoolExecutor(min(len(trackers), MANY_RUNS)) as pool:
-        return list(pool.map(lambda tracker: tracker.finish(status, timeout=timeout), trackers))
-
-
-def _is_one_of_several() -> bool:
-    import jax  # noqa: PLC0415 - as above
-
-    return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def _deliver_owed(found: FoundRun, setup: Setup, console: Console) -> int:
@@ -391,16 +292,6 @@ def _read(found: FoundRun, console: Console) -> Saved | None:
         f"going on from update {saved.header['update']} of {found.name}", highlight=False, soft_wrap=True
     )
     return saved
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; none where there is no git, or no checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - fixed words
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
 
 
 if __name__ == "__main__":
