@@ -478,7 +478,7 @@ def traced(child: str, root: Path) -> tuple[str, list[str]] | None:
     if which("strace") is None or subprocess.run(command, capture_output=True, check=False).returncode:
         return None
     calls = trace.read_text(errors="replace").splitlines()
-    found = [index for index, line in enumerate(calls) if "/mark-" in line and "open" in line]
+    found = [index for index, line in enumerate(calls) if "/mark-" in line]
     return calls[0].split()[0], calls[found[0] : found[-1]]
 
 
