@@ -7,9 +7,11 @@ python benchmarks/profiles.py call line   some of them
 import argparse
 import cProfile
 import io
+import json
 import math
 import os
 import pstats
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -234,6 +236,28 @@ def parts_of_update(env_name: str) -> str:
     return "\n".join(f"{milliseconds:8.1f}  {name}" for name, milliseconds in parts.items())
 
 
+def game() -> str:
+    """A step of the game, on all cores and on one.
+
+    XLA runs its many small loops side by side in a pool of threads, one for each core: handing them over costs more
+    than they do. Fewer loops, or a pool of one thread for the rollout, would be next.
+    """
+    text = ["form      games  cores    us of processor time  us of wall"]
+    for form in ("batched", "flat"):
+        for envs in (64, 256, 2048):
+            for cores in (sorted(os.sched_getaffinity(0)), sorted(os.sched_getaffinity(0))[:1]):
+                command = [sys.executable, str(HERE / "game_speed.py"), "--json-of-one", "--form", form]
+                command += ["--envs", str(envs)]
+                done = subprocess.run(
+                    command, stdout=subprocess.PIPE, text=True, check=True,
+                    preexec_fn=lambda cores=cores: os.sched_setaffinity(0, cores),
+                )  # fmt: skip
+                found = json.loads(done.stdout.splitlines()[-1])
+                cpu = statistics.median(found["cpu_us"])
+                text.append(f"{form:8} {envs:6,} {len(cores):6} {cpu:23.2f} {found['wall_us']:11.2f}")
+    return "\n".join(text)
+
+
 def top(profile: cProfile.Profile, count: int) -> str:
     """The functions in which most time was spent, without paths."""
     out = io.StringIO()
@@ -250,6 +274,7 @@ PROFILES: dict[str, Callable[[], str]] = {
     "start": start,
     "loop": loop,
     "update": update,
+    "game": game,
 }
 
 
