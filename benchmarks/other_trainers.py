@@ -96,9 +96,17 @@ def _purejaxrl_program(module: Any, config: TrainConfig, updates: int) -> Any:
         "MAX_GRAD_NORM": config.max_grad_norm, "ACTIVATION": "tanh",
         "ENV_NAME": config.env.removeprefix("gymnax:"), "ANNEAL_LR": config.anneal_lr, "DEBUG": False,
     }  # fmt: skip
-    if config.hidden_dim != 64:
-        module.ActorCritic = lambda actions, **_: _Wider(actions, config.hidden_dim, 2)
-    return jax.jit(module.make_train(theirs))
+    train, own = module.make_train(theirs), module.ActorCritic
+
+    def traced(key: jax.Array) -> Any:  # it looks its network up while it is traced
+        if config.hidden_dim != 64:
+            module.ActorCritic = lambda actions, **_: _Wider(actions, config.hidden_dim, 2)
+        try:
+            return train(key)
+        finally:
+            module.ActorCritic = own
+
+    return jax.jit(traced)
 
 
 class _Wider(Towers):

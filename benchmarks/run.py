@@ -57,9 +57,9 @@ def report(parts: dict[str, list[Line]], conditions: str) -> str:
         "# Benchmarks",
         "",
         f"Made by `{' '.join(['python benchmarks/run.py', *words])}`: {conditions}.",
-        'Figures are medians with 95% intervals; "undecided" means that the interval holds the target. How a figure',
-        "is measured is said at the top of each program in `benchmarks/`; why a target is missed, in",
-        "`benchmarks/profiles/`.",
+        "Figures are medians with 95% intervals; where a process was started only two or three times, from the least",
+        'to the largest. "undecided" means that the interval holds the target. How a figure is measured is said at',
+        "the top of each program in `benchmarks/`; why a target is missed, in `benchmarks/profiles/`.",
     ]
     for part, found in parts.items():
         text += ["", f"## {PARTS[part]}", "", lines.table(found)]

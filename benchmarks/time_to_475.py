@@ -67,6 +67,8 @@ def ours(seed: int, root: Path, cache: Path) -> Reached:
             read, used = len(rows), processor_seconds(process.pid)
         found = Reached(time.perf_counter() - began, used, steps)
         process.kill()
+    if process.returncode > 0:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
     return found
 
 
@@ -107,9 +109,13 @@ def time_lines(python: Path | None, rounds: int) -> Iterator[Line]:
                 found[start]["ours"].append(ours(seed, Path(name) / start, Path(name) / "cache"))
                 found[start]["theirs"].append(stable_baselines3(seed, python))
     for start, sides in found.items():
-        ratios = [b.wall / a.wall for a, b in zip(sides["ours"], sides["theirs"], strict=True)]
+        pairs = list(zip(sides["ours"], sides["theirs"], strict=True))
+        ratios = [b.wall / a.wall for a, b in pairs if None not in (a.env_steps, b.env_steps)]
         beside = f"ours {told(sides['ours'])}; theirs {told(sides['theirs'])}; {neighbours}"
-        yield against(f"{what}, {start} start", ratios, 1.0, "x", better="more", beside=beside)
+        if ratios:
+            yield against(f"{what}, {start} start", ratios, 1.0, "x", better="more", beside=beside)
+        else:
+            yield Line(what=f"{what}, {start} start", figure="one of the two never arrived", beside=beside)
 
 
 def told(runs: list[Reached]) -> str:

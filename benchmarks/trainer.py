@@ -244,7 +244,7 @@ def learning_lines(other: OtherTrainer, seeds: int) -> Iterator[Line]:
         figure=f"{difference:.0f} [{low:.0f}, {high:.0f}]",
         beside=told,
         target="not below 0",
-        met=bool(high >= 0.0),
+        met=None if low <= 0.0 <= high else bool(difference > 0.0),
     )
 
 

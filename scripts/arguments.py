@@ -21,7 +21,7 @@ exit codes:
   0    finished, or finished already; what a backend is still owed is told, with the command that delivers it
   1    failed
   2    the command line is wrong; nothing was begun
-  3    another process of the run went away; the same command goes on
+  3    another process of the run went away, or did not answer; the same command goes on
   130  Ctrl-C, after saving (a second Ctrl-C ends at once)
   143  SIGTERM, after saving
 """

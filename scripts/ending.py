@@ -1,4 +1,4 @@
-"""How the runs of a process end, and how the process does where it is one of several."""
+"""How the runs of a process end, with it or before it."""
 
 import os
 import sys
@@ -13,6 +13,9 @@ from hackmatrix.tracking import FinishReport, Tracker
 from hackmatrix.tracking.protocol import Status
 
 AT_ONCE = 16  # runs that finish at once
+LOST_FINISH_S = (
+    6.0  # where another process is gone or hangs: JAX aborts this one some 10 s after that was noticed
+)
 _leaving = threading.Lock()
 
 
@@ -34,10 +37,3 @@ def finish_all(trackers: Sequence[Tracker], status: Status, timeout: float) -> l
         return [trackers[0].finish(status, timeout=timeout)]
     with ThreadPoolExecutor(min(len(trackers), AT_ONCE)) as pool:
         return list(pool.map(lambda tracker: tracker.finish(status, timeout=timeout), trackers))
-
-
-def is_one_of_several() -> bool:
-    """Whether others train the same run; asks no device where there are none."""
-    import jax  # noqa: PLC0415 - after the processes were connected
-
-    return jax.distributed.is_initialized() and jax.process_count() > 1

@@ -40,7 +40,7 @@ class Stop:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:
             os._exit(INTERRUPTED)  # asked twice: the checkpoint before this one has to do
-        if self.signal is None:
+        if self.signal != number:
             self._asked_at = self._clock()
         self.signal = number
         earlier = self._earlier[number]

@@ -13,7 +13,7 @@ import numpy as np
 from arguments import parse_arguments
 from choosing import Setup, config_of, find_all, is_done, setup_of, source_of_fork
 from compile_cache import use_compile_cache
-from ending import finish_all, is_one_of_several, leave
+from ending import LOST_FINISH_S, finish_all, leave
 from opening import open_all
 from progress import ConsoleHandler, Display
 from rich.console import Console
@@ -40,6 +40,7 @@ from hackmatrix.purejaxrl import (
 )
 from hackmatrix.purejaxrl.processes import (
     LeadError,
+    is_one_of_several,
     lost_process,
     on_tpu_slice,
     share,
@@ -223,8 +224,10 @@ def _train(
     first = 0 if start is None else int(np.max(np.asarray(start.update)))
 
     def on_silence(who: str) -> None:  # from another thread: this one waits for a device that waits for them
-        finish_all(trackers, "failed", stop.finish_timeout())
-        leave(who)
+        try:
+            finish_all(trackers, "failed", min(LOST_FINISH_S, stop.finish_timeout()))
+        finally:
+            leave(who)
 
     try:
         with Display(console, config.num_updates, first) as display, watched(on_silence):
@@ -247,7 +250,8 @@ def _train(
         raise
     finally:
         beside.close()  # what runs beside the loop ends before the run does
-        reports = finish_all(trackers, status, stop.finish_timeout())
+        timeout = stop.finish_timeout()
+        reports = finish_all(trackers, status, timeout if lost is None else min(LOST_FINISH_S, timeout))
         if status == "failed" and is_one_of_several():
             leave(lost)
     tell_ends(console, trackers, reports)

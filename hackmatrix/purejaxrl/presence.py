@@ -38,6 +38,12 @@ class Beats:
             if count != self._counts[process]:
                 self._counts[process], self._heard[process] = count, now
 
+    def excuse(self, seconds: float) -> None:
+        """Nobody could be heard for so long: this process itself stood still."""
+        self._answered += seconds
+        for process in self._heard:
+            self._heard[process] += seconds
+
     def silent(self, now: float, seconds: float) -> list[int]:
         """Processes that were not heard for so long. Those that fell silent because of them are left out."""
         if 0 in self._counts and now - self._answered > seconds:
@@ -71,8 +77,12 @@ class Presence:
         left = threading.Event()
 
         def watch() -> None:
+            woke = time.monotonic()
             while not left.wait(BEAT_S):
-                silent = self._beats.silent(time.monotonic(), SILENT_S)
+                slept, woke = time.monotonic() - woke, time.monotonic()
+                if slept > 2 * BEAT_S:  # stopped and continued, or starved
+                    self._beats.excuse(slept)
+                silent = self._beats.silent(woke, SILENT_S)
                 if silent:
                     on_silence(silent)
                     return

@@ -63,6 +63,11 @@ def start_processes(
     )
 
 
+def is_one_of_several() -> bool:
+    """Whether others train the same run; asks no device where there are none."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
 def share(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Let the first process make something that JSON has, and give it to all.
 

@@ -19,7 +19,7 @@ from hackmatrix.tracking.records import RecordReader
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 _LAST_WAIT_S = 2.0  # between tries when the run has ended
-_NO_UPLOAD_S = 20.0
+_NO_UPLOAD_S = 20.0  # so close to the end of a long finish no upload is begun
 _REFUSED_S = 20.0  # at the end of a run, nobody is waited for who has been out of reach this long
 _log = logging.getLogger("hackmatrix.tracking")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hackmatrix.tracking.artifact_checks import check_artifact
 from hackmatrix.tracking.errors import TrackerClosedError
 from hackmatrix.tracking.exiting import status_of
-from hackmatrix.tracking.naming import check_name, check_tag
+from hackmatrix.tracking.naming import check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, Number, RunInfo, Scalar, Status
 from hackmatrix.tracking.series import Series
@@ -79,11 +80,9 @@ class NullTracker:
         upload: bool = True,
     ) -> None:
         """Check names and that the files are there."""
-        del type, metadata, keep, upload
+        del type, keep, upload
         self._check_open()
-        check_name("artifact name", name)
-        for alias in aliases:
-            check_name("alias", alias)
+        check_artifact(name, aliases, metadata)
         if not Path(path).exists():
             raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
         step = whole_number(step)
@@ -104,6 +103,8 @@ class NullTracker:
         import tempfile  # noqa: PLC0415 - keeps the package's import light
 
         self._check_open()
+        check_artifact("checkpoint", aliases, metadata)
+        step = whole_number(step)
         with tempfile.TemporaryDirectory(prefix="hackmatrix-") as folder:
             yield Path(folder)
             self.log_artifact(

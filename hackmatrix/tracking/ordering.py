@@ -66,7 +66,7 @@ class StepOrder:
             self.admit(step, step, tags)
 
     def admit(self, first: int, last: int, tags: Collection[str]) -> None:
-        """Take note of steps from ``first`` to ``last`` with these tags, which nobody changes any more.
+        """Take note of steps from ``first`` to ``last`` with these tags.
 
         Raises:
             StepOrderError: the first is smaller than the newest, sealed, or the newest with a tag it has.

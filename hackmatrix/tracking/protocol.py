@@ -237,7 +237,9 @@ class Tracker(Protocol):
             upload: false keeps it on this disk.
 
         Raises:
+            TrackerClosedError: the run has been finished.
             InvalidNameError: ``name`` or an alias is none.
+            ConfigValueError: ``metadata`` cannot be stored.
             FileNotFoundError: ``path`` is not there.
         """
 
@@ -260,6 +262,7 @@ class Tracker(Protocol):
         removes the folder in any case.
 
         Raises:
+            TrackerClosedError, InvalidNameError, ConfigValueError: before the block, as ``log_artifact``.
             StepOrderError: a later step is sealed already; at the end of the block.
             OSError: the disk refused; there is no checkpoint of this step then.
         """

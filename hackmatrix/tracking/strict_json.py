@@ -14,9 +14,9 @@ from typing import Any
 from hackmatrix.tracking.lines import NONFINITE, SPELLING, spell
 
 
-def encode_strict(found: Mapping[str, Any], *, indent: int | None = 1) -> bytes:
+def encode_strict(found: Mapping[str, Any]) -> bytes:
     """The object as UTF-8; ``decode_strict`` gives it back with every number."""
-    return (json.dumps(noted(found), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(noted(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def decode_strict(text: bytes) -> Any:

@@ -14,14 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hackmatrix.tracking.artifact_checks import check_artifact
 from hackmatrix.tracking.artifacts import Artifacts
-from hackmatrix.tracking.errors import ConfigValueError, TrackerClosedError, TrackingError
+from hackmatrix.tracking.errors import TrackerClosedError, TrackingError
 from hackmatrix.tracking.exiting import ExitHook, status_of
 from hackmatrix.tracking.follower import Ending, Follower
-from hackmatrix.tracking.lines import encode_objects
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
-from hackmatrix.tracking.naming import check_name, check_tag
+from hackmatrix.tracking.naming import check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, HasNative, Number, RunInfo, Scalar, Status
 from hackmatrix.tracking.records import media_line
@@ -170,11 +170,8 @@ class JournalTracker:
     ) -> None:
         """Keep files with the run; see ``Tracker.log_artifact``."""
         self._check_open()
-        check_name("artifact name", name)
-        for alias in aliases:
-            check_name("alias", alias)
+        check_artifact(name, aliases, metadata)
         step = whole_number(step)
-        _check_metadata(metadata or {}, name)
         if not Path(path).exists():
             raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
         with self._saving:
@@ -209,6 +206,7 @@ class JournalTracker:
     ) -> Iterator[Path]:
         """Save what the run goes on from; see ``Tracker.checkpoint``."""
         self._check_open()
+        check_artifact("checkpoint", aliases, metadata)
         folder = self._folder.checkpoints / f"tmp-save-{whole_number(step)}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -372,15 +370,6 @@ class JournalTracker:
         self._order, self._saving, self._finishing = threading.Lock(), threading.Lock(), threading.RLock()
         self._lock.release()
         self._exit_hook.clear()
-
-
-def _check_metadata(metadata: Mapping[str, ConfigValue], name: str) -> None:
-    try:
-        encode_objects([dict(metadata)])
-    except (TypeError, ValueError) as problem:
-        raise ConfigValueError(
-            f"metadata of artifact {name!r} cannot be stored ({problem}); keep to numbers, texts and lists of them"
-        ) from problem
 
 
 _live: weakref.WeakSet[JournalTracker] = weakref.WeakSet()

@@ -32,3 +32,10 @@ def test_all_that_stopped_together_are_named_and_none_that_left_because_of_them(
 def test_while_the_store_is_silent_nothing_is_known_but_of_the_first_process() -> None:
     beats = heard({0: 1e9, 2: 1e9}, 40, store_until=25)
     assert beats.silent(35.5, 10.0) == [0]
+
+
+def test_who_stood_still_itself_blames_nobody() -> None:
+    beats = heard({0: 1e9, 2: 1e9}, 30)
+    beats.excuse(60.0)
+    assert beats.silent(91.0, 10.0) == []
+    assert beats.silent(100.5, 10.0) == [0]

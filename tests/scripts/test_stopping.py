@@ -60,6 +60,9 @@ def test_a_machine_that_goes_away_is_given_the_rest_of_its_notice(stopping: Any)
         assert stop.finish_timeout() == stopping.TERMINATE_S - 8.0
         now[0] += 100.0
         assert stop.finish_timeout() == 1.0
-    with stopping.Stop() as stop:
+    with stopping.Stop(clock=lambda: now[0]) as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.finish_timeout() == 60.0
+        now[0] += 25.0
+        os.kill(os.getpid(), signal.SIGTERM)  # the notice begins now
+        assert stop.finish_timeout() == stopping.TERMINATE_S

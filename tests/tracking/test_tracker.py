@@ -282,12 +282,25 @@ def test_bad_artifacts_are_refused_at_the_call(tmp_path: Path) -> None:
             ({"name": "x", "step": 0, "aliases": ["a/b"]}, InvalidNameError),
             ({"name": "x", "step": -1}, StepOrderError),
             ({"name": "x", "step": 0, "metadata": {"a": object()}}, ConfigValueError),
+            ({"name": "x", "step": 0, "metadata": {"_nonfinite": []}}, ConfigValueError),
         ):
             with pytest.raises(error):
                 tracker.log_artifact(tmp_path / "file", **more)
         with pytest.raises(FileNotFoundError, match="nowhere"):
             tracker.log_artifact(tmp_path / "nowhere", name="x", step=0)
     assert read_run("r", tmp_path).records() == []
+
+
+@pytest.mark.parametrize("names", ["jsonl", "null"])
+def test_a_bad_checkpoint_is_refused_before_its_state_is_written(names: str, tmp_path: Path) -> None:
+    with open_tracker(names, name="r", root=tmp_path) as tracker:
+        for more, error in (
+            ({"step": 0, "aliases": ["a/b"]}, InvalidNameError),
+            ({"step": -1}, StepOrderError),
+            ({"step": 0, "metadata": {"a": object()}}, ConfigValueError),
+        ):
+            with pytest.raises(error), tracker.checkpoint(**more):
+                pytest.fail("the block was entered")
 
 
 def test_media_are_recorded_as_they_were_at_the_call(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TextIO
 
 from hackmatrix.tracking.errors import (
+    BackendOptionError,
     BackendUnreachableError,
+    MissingPackageError,
     RunConflictError,
-    RunFolderError,
     RunInUseError,
     RunNotFoundError,
     TrackingError,
+    UnknownBackendError,
 )
 from hackmatrix.tracking.options import parse_options
 from hackmatrix.tracking.protocol import FinishReport
@@ -95,12 +97,16 @@ def _all(args: argparse.Namespace, root: Path) -> int:
         try:
             if not _delivered(args, str(folder)):
                 owing.append(folder.name)
-        except (RunConflictError, RunFolderError, RunInUseError, RunNotFoundError) as problem:
-            _tell(f"error: {_with_help(problem)}")
-            owing.append(folder.name)
-        except TrackingError as problem:  # wrong with all of them
+        except (
+            UnknownBackendError,
+            BackendOptionError,
+            MissingPackageError,
+        ) as problem:  # wrong with all of them
             _tell(f"error: {problem}")
             return _USAGE
+        except TrackingError as problem:
+            _tell(f"error: {_with_help(problem)}")
+            owing.append(folder.name)
     told = f"{len(folders) - len(owing)} of {len(folders)} runs are delivered"
     print(f"{told}; not, or not whole: {', '.join(owing)}" if owing else told)  # noqa: T201 - likewise
     return _OWED if owing else _DONE
