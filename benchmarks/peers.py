@@ -142,7 +142,7 @@ def all_lines(*, quick: bool) -> Iterator[Line]:
                 values.append(done[key])
         what = f"{name}: a call of 30 floats in a burst, p50"
         if problem:
-            yield Line(what=what, figure=f"failed: {problem}")
+            yield Line(what=what, figure=f"not measured: {problem}")
             continue
         yield Line(
             what=what,
