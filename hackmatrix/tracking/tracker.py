@@ -101,7 +101,11 @@ class JournalTracker:
             if self._closed is not None or self._writer.lost is not None or self._required:
                 self._check_open()
             self._steps.admit_row(step, values)
-            self._writer.put((step, time.time(), time.monotonic() - self._began, values, plain))
+            now, runtime = time.time(), time.monotonic() - self._began
+            if plain:
+                self._writer.put(values, step, now, runtime)
+            else:
+                self._writer.put((step, now, runtime, values))
 
     def log_series(
         self,
@@ -133,7 +137,7 @@ class JournalTracker:
                 return False
             step = self._steps.newest
             self._steps.admit(step, step, metrics)
-            self._writer.put((step, time.time(), time.monotonic() - self._began, metrics, False))
+            self._writer.put((step, time.time(), time.monotonic() - self._began, metrics))
         return True
 
     def log_summary(self, values: Mapping[str, Scalar]) -> None:

@@ -82,7 +82,7 @@ def rows_in(folder: Path) -> list[Row]:
 
 
 def put(writer: Writer, step: int, **metrics: Any) -> None:
-    writer.put((step, 1.0, 0.5, metrics, False))
+    writer.put((step, 1.0, 0.5, metrics))
 
 
 def soon(seconds: float = 20.0) -> float:
