@@ -86,7 +86,6 @@ def test_two_processes_are_one_to_the_bit_and_survive_the_loss_of_one(script: Sc
     assert state(script) == state(alone)
 
 
-@at_length
 def test_four_processes_are_one_to_the_bit_and_name_the_one_that_went(script: Script, tmp_path: Path) -> None:
     processes = start(script, 4)
     wait_for_a_checkpoint(script, processes)
