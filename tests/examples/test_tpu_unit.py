@@ -165,7 +165,7 @@ echo "$4 $5" >>"$PLACE/asked"
 state=$(cat "$PLACE/state")
 case $4 in
     describe) [ "$state" != NONE ] && echo "$state" ;;
-    create) echo ACTIVE >"$PLACE/state"; printf '%s\\n' "$@" >"$PLACE/flags" ;;
+    create) printf '%s\\n' "$@" >"$PLACE/flags"; echo ACTIVE >"$PLACE/state" ;;
     delete) echo NONE >"$PLACE/state" ;;
 esac
 """
@@ -190,6 +190,7 @@ def test_a_tpu_that_was_taken_away_is_asked_for_again(tmp_path: Path) -> None:
         wait_for(lambda: state.read_text("utf-8").strip() == "ACTIVE")
         state.write_text("SUSPENDED", "utf-8")
         wait_for(lambda: asked.read_text("utf-8").count("create hm") == 2)
+        wait_for(lambda: state.read_text("utf-8").strip() == "ACTIVE")  # it has been created
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
