@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stopping import FAILED, LOST
 
+from hackmatrix.purejaxrl.processes import farewell
 from hackmatrix.tracking import FinishReport, Tracker
 from hackmatrix.tracking.protocol import Status
 
@@ -28,6 +29,8 @@ def leave(lost: str | None) -> None:
         print(f"error: {lost}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
+    if lost is not None:
+        farewell()
     os._exit(FAILED if lost is None else LOST)
 
 

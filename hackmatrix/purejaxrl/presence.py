@@ -8,13 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 BEAT_S = 1.0
 MISSED_S = 3.5  # so long without a beat, while a connection is broken: it is the one that went away
 SILENT_S = 10.0  # so long without a beat, while nothing is broken: it hangs
+FAREWELL_S = (
+    6.0  # the first process stays so long for the others to see who went: JAX aborts them once it is gone
+)
 _KEYS = "hackmatrix/beats"
+_FAREWELLS = "hackmatrix/farewells"
 
 
 class Beats:
@@ -68,7 +72,8 @@ class Presence:
 
     def __init__(self, client: Any, process: int, count: int, address: str) -> None:
         self._client, self._process, self._address = client, process, address
-        self._beats = Beats(set(range(count)) - {process}, time.monotonic())
+        self._others = set(range(count)) - {process}
+        self._beats = Beats(self._others, time.monotonic())
         threading.Thread(target=self._beat, name="hackmatrix-beat", daemon=True).start()
 
     @contextmanager
@@ -105,6 +110,17 @@ class Presence:
             time.sleep(BEAT_S / 10)
         return []
 
+    def farewell(self) -> None:
+        """Call it when this process has said who went away and leaves; the first one waits for the others' calls."""
+        with suppress(Exception):  # the store may be what went away
+            self._client.key_value_set(f"{_FAREWELLS}/{self._process}", "", allow_overwrite=True)
+        deadline = time.monotonic() + FAREWELL_S
+        while self._process == 0 and time.monotonic() < deadline:
+            expected = self._others - set(self._beats.silent(time.monotonic(), MISSED_S))
+            if expected <= self._held(_FAREWELLS).keys():
+                return
+            time.sleep(BEAT_S / 10)
+
     def _store_is_there(self) -> bool:
         host, _, port = self._address.rpartition(":")
         try:
@@ -119,10 +135,11 @@ class Presence:
             count += 1
             try:
                 self._client.key_value_set(f"{_KEYS}/{self._process}", str(count), allow_overwrite=True)
-                self._beats.note(self._counts(), time.monotonic())
+                self._beats.note(self._held(_KEYS), time.monotonic())
             except Exception:  # noqa: BLE001, S110 - it is judged by the time for which nothing comes
                 pass
             time.sleep(BEAT_S)
 
-    def _counts(self) -> dict[int, str]:
-        return {int(key.rsplit("/", 1)[1]): count for key, count in self._client.key_value_dir_get(_KEYS)}
+    def _held(self, keys: str) -> dict[int, str]:
+        """What the store has under these keys, process -> value."""
+        return {int(key.rsplit("/", 1)[1]): value for key, value in self._client.key_value_dir_get(keys)}

@@ -138,6 +138,12 @@ def lost_process(error: BaseException) -> str | None:
     return f"{who} went away; {_AGAIN}"
 
 
+def farewell() -> None:
+    """Call it just before leaving because of a process that is gone: JAX may end others that have not said so yet."""
+    if _presence is not None:
+        _presence.farewell()
+
+
 def _named(processes: list[int]) -> str:
     word = "process" if len(processes) == 1 else "processes"
     return f"{word} {' and '.join(map(str, processes))}"

@@ -1,6 +1,23 @@
 """Who is silent, told from what the store held and when."""
 
-from hackmatrix.purejaxrl.presence import Beats
+import threading
+import time
+
+from hackmatrix.purejaxrl.presence import FAREWELL_S, Beats, Presence
+
+
+class Store:
+    """JAX's key-value store, as a dict that all processes of a test share."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+
+    def key_value_set(self, key: str, value: str, allow_overwrite: bool) -> None:
+        assert allow_overwrite
+        self.held[key] = value
+
+    def key_value_dir_get(self, folder: str) -> list[tuple[str, str]]:
+        return [item for item in self.held.items() if item[0].startswith(folder)]
 
 
 def heard(times: dict[int, float], end: float, *, store_until: float = 1e9) -> Beats:
@@ -39,3 +56,29 @@ def test_who_stood_still_itself_blames_nobody() -> None:
     beats.excuse(60.0)
     assert beats.silent(91.0, 10.0) == []
     assert beats.silent(100.5, 10.0) == [0]
+
+
+def test_the_first_process_stays_until_the_others_have_seen_who_went() -> None:
+    store = Store()
+    first, second, third = (Presence(store, process, 3, "127.0.0.1:1") for process in range(3))
+    second.farewell()  # at once
+    left = threading.Event()
+
+    def leave() -> None:
+        first.farewell()
+        left.set()
+
+    started = time.monotonic()
+    threading.Thread(target=leave, daemon=True).start()
+    assert not left.wait(0.5), "the third process would be aborted"
+    third.farewell()
+    assert left.wait(FAREWELL_S / 2)
+    assert time.monotonic() - started < FAREWELL_S
+
+
+def test_the_first_process_does_not_stay_for_one_that_is_silent() -> None:
+    store = Store()
+    Presence(store, 1, 3, "127.0.0.1:1").farewell()
+    started = time.monotonic()
+    Presence(store, 0, 3, "127.0.0.1:1").farewell()
+    assert time.monotonic() - started < FAREWELL_S - 1

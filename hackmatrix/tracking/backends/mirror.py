@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from hackmatrix.tracking.bundles import MANIFEST as _MANIFEST
 from hackmatrix.tracking.bundles import read_bundle, step_folder
@@ -105,17 +106,18 @@ class MirrorBackend:
     # Artifacts.
 
     def put_artifact(self, record: ArtifactRecord, files: Mapping[str, Path], keep: int | None) -> None:
-        """Copy files, read each back and compare; a checkpoint's manifest goes last."""
+        """Copy files, read each back and compare; a checkpoint's manifest goes last: it makes it one."""
         manifest = f"{step_folder(record.step)}/{_MANIFEST}"
         place = "checkpoints" if manifest in files else f"artifacts/{record.name}-{record.digest[:16]}"
         with self._reachable():
-            for name in sorted(files, key=lambda name: (name == manifest, name)):
+            for name in sorted(files.keys() - {manifest}):
                 self._copy(files[name], self._name, place, name)
             if manifest not in files:
                 return
             self._put(files[f"step-{record.step}/run.json"].read_bytes(), self._name, "run.json")
             if "best" in record.aliases:
                 self._put(str(record.step).encode(), self._name, place, _BEST)
+            self._copy(files[manifest], self._name, place, manifest)
             if keep is not None:
                 self._prune(keep)
 
@@ -207,9 +209,14 @@ class MirrorBackend:
         return "/".join((self._root.rstrip("/"), *parts))
 
     def _put(self, data: bytes, *place: str) -> None:
+        """Write a file; whoever reads it finds all of it, or what stood there before."""
         target = self._at(*place)
         self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._files.pipe_file(target, data)
+        if isinstance(self._files, LocalFileSystem):
+            self._files.pipe_file(f"{target}.part", data)
+            Path(f"{target}.part").replace(target)
+        else:
+            self._files.pipe_file(target, data)  # a bucket shows an object once it is whole
 
     def _identity(self, name: str) -> dict[str, Any] | None:
         try:
@@ -217,7 +224,7 @@ class MirrorBackend:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError:
-            return None  # cut short by a kill; the next checkpoint writes it anew
+            return None  # not one of ours
         return found if found.get("id") == run_id(found.get("name", "")) else None
 
     def _names(self) -> list[str]:
