@@ -5,6 +5,7 @@ kill are therefore mended in one way, by a new backend object whose ``open`` say
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from hackmatrix.tracking.journal import Readable, last_line
 from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.protocol import Backend, BackendReport, Config, Number, RunInfo, Status
 from hackmatrix.tracking.records import RecordReader
+from hackmatrix.tracking.standing import Standing, StandingFile
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 _LAST_WAIT_S = 2.0  # between tries when the run has ended
@@ -51,6 +53,7 @@ class Follower:
         command: what delivers by hand whatever is missing at the end.
         required: whether a failure is the caller's affair.
         opened: called after each successful open.
+        standing: where it tells how far it has come.
 
     Attributes:
         first_try: set once the first ``open`` has succeeded or failed.
@@ -70,9 +73,10 @@ class Follower:
         command: str,
         required: bool = False,
         opened: Callable[[], None] = lambda: None,
+        standing: StandingFile | None = None,
     ) -> None:
         self.name, self._make, self._run_info, self._config = name, make, run, config
-        self.required, self._opened = required, opened
+        self.required, self._opened, self._standing = required, opened, standing
         self._metrics, self._records, self._command = metrics, records, command
         self.backend: Backend | None = None
         self.first_try = threading.Event()
@@ -196,16 +200,29 @@ class Follower:
             ending = self._ending  # read once: a turn that sees the end has seen every row before it
             try:
                 if self._turn(ending):
+                    if self._standing is not None:
+                        self._standing.clear()
                     return
             except BaseException as problem:  # noqa: BLE001 - a stranger's code may raise anything, SystemExit too
                 if not self._failed(problem, ending):
                     return
                 wait = min(wait, _LONGEST_WAIT_S if ending is None else _LAST_WAIT_S)
-                self._wake.wait(wait)
+                self._rest(wait)
                 wait *= 2
             else:
                 wait = _FIRST_WAIT_S
-                self._wake.wait(self._records.wait_s(ending.uploads_until if ending else None))
+                self._rest(self._records.wait_s(ending.uploads_until if ending else None))
+
+    def _rest(self, seconds: float | None) -> None:
+        """Wait for news, at most so long; None for any time."""
+        told_again = math.inf
+        if self._standing is not None:
+            standing = Standing(
+                handed_over=self._handed, artifacts_owed=self._records.owed, problem=self.problem
+            )
+            told_again = self._standing.tell(standing)
+        seconds = min(math.inf if seconds is None else seconds, told_again)
+        self._wake.wait(None if seconds == math.inf else seconds)
 
     def _turn(self, ending: Ending | None) -> bool:
         """Deliver what there is; true after a turn that closed."""

@@ -81,6 +81,11 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.pieces = self.checkpoints / "pieces"
         self.discarded = path / "discarded"
+        self.followers = path / "followers"
+
+    def standing(self, backend: str) -> Path:
+        """Where a backend's follower tells how far it has come."""
+        return self.followers / f"{backend}.json"
 
     def read_identity(self) -> dict[str, Any] | None:
         """What ``run.json`` says; none where there is none, since a folder without it is no run.
@@ -135,6 +140,7 @@ class RunFolder:
             *self.artifacts.glob(".*.tmp"),
             *self.discarded.glob(".*.tmp"),
             *self.checkpoints.glob("tmp-*"),
+            *self.followers.glob("*"),
         ]:
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -35,6 +35,7 @@ from hackmatrix.tracking.records import RecordReader, artifact_line, read_record
 from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.replaying import replay_command
 from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder
+from hackmatrix.tracking.standing import StandingFile
 from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handles
 from hackmatrix.tracking.writer import OnFull, Writer
 
@@ -265,6 +266,7 @@ class Opening:
                 command=replay_command(folder.path, name, self.options.get(name, {})),
                 required=name in self.required,
                 opened=exit_hook.renew,
+                standing=StandingFile(folder.standing(name)),
             )
             for name, make in self.makers.items()
         ]  # fmt: skip

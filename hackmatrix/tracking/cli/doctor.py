@@ -20,6 +20,7 @@ from hackmatrix.tracking.folding import count_steps_after
 from hackmatrix.tracking.replaying import owed
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.run_folder import RunFolder
+from hackmatrix.tracking.standing import Standing, read_standing
 
 Verdict: TypeAlias = Literal["good", "note", "bad"]
 _STYLES = {"good": "green", "note": "yellow", "bad": "red"}
@@ -152,9 +153,8 @@ def _followers(root: Path) -> Iterator[Check]:
     ahead = 0
     for run in list_runs(root, problems):
         ahead += (run.identity.get("created") or 0) > run.now + 60
-        if run.status == "running":
-            yield from _lag(run)
-        yield from _unseen(run) if run.status in ("running", "lost") else _owed(run)
+        tell = {"running": _behind, "lost": _uncertain}.get(run.status, _owed)
+        yield from tell(run)
     if ahead:
         yield Check("clock", "note", f"{ahead} runs were begun in the future: a clock was or is wrong")
     for problem in problems:
@@ -174,46 +174,41 @@ def _owed(run: Listed) -> Iterator[Check]:
             yield Check(backend, "note", f"steps {first} to {last} of {name} are an earlier attempt's there")
 
 
-def _unseen(run: Listed) -> Iterator[Check]:
-    """Places of which only the run's own process knew, or knows, what they hold, and says so when it ends."""
+def _behind(run: Listed) -> Iterator[Check]:
+    """How far the places of a living run are behind it, as their followers tell."""
+    name, folder = run.identity["name"], RunFolder(run.folder)
+    yield Check("running", "good", f"{name}, at step {run.step}")
+    for place, standing in _standings(folder):
+        behind = count_steps_after(folder.metrics, folder.metrics.stat().st_size, standing.handed_over)
+        told = f"{behind} steps behind {name}"
+        if standing.artifacts_owed:
+            told += f", and {standing.artifacts_owed} artifacts"
+        if standing.problem is not None:
+            told += f": {standing.problem}"
+        good = standing.problem is None and behind < _FAR_BEHIND
+        yield Check(place, "good" if good else "note", told)
+
+
+def _uncertain(run: Listed) -> Iterator[Check]:
+    """Of a killed run, where it may be incomplete: only its own process knew what had arrived."""
     name = run.identity["name"]
     reports = run.identity.get("report", {}).get("backends", {})
-    places = dict.fromkeys([*reports, *(["wandb"] if (run.folder / "wandb").is_dir() else [])])
-    for place in places:
+    standings = dict(_standings(RunFolder(run.folder)))
+    for place in dict.fromkeys([*reports, *standings]):
         confirmed = reports.get(place, {}).get("confirmed")
         if confirmed is not None and confirmed >= (run.step or 0):
             continue  # replayed since
-        if run.status == "lost":
-            told = f"{name} was killed, and what it still owes is not known here: {_replay(run, place)}"
-            yield Check(place, "note", told)
-        elif place != "tensorboard":
-            told = f"what has arrived of {name} is known to its own process until it ends"
-            yield Check(place, "note", told)
+        given = standings[place].handed_over if place in standings else None
+        told = f"{name} was killed" + ("" if given is None else f" after it had been given step {given}")
+        yield Check(place, "note", f"{told}; what arrived is not known here: {_replay(run, place)}")
+
+
+def _standings(folder: RunFolder) -> Iterator[tuple[str, Standing]]:
+    for path in sorted(folder.followers.glob("*.json")):
+        standing = read_standing(path)
+        if standing is not None:
+            yield path.stem, standing
 
 
 def _replay(run: Listed, backend: str) -> str:
     return f"hackmatrix-runs replay {run.folder} --tracker {backend}"
-
-
-def _lag(run: Listed) -> Iterator[Check]:
-    """How far TensorBoard's files are behind a living run, which alone can be seen from outside it."""
-    files = sorted(run.folder.rglob("*tfevents*"))
-    name = run.identity["name"]
-    yield Check("running", "good", f"{name}, at step {run.step}")
-    if not files or importlib.util.find_spec("tensorboardX") is None:
-        return
-    journal = RunFolder(run.folder).metrics
-    behind = count_steps_after(journal, journal.stat().st_size, _last_event_step(files[-1]))
-    verdict: Verdict = "good" if behind < _FAR_BEHIND else "note"
-    yield Check("tensorboard", verdict, f"{behind} steps behind {name}")
-
-
-def _last_event_step(path: Path) -> int | None:
-    """The step of the last whole event of a file; none if nothing was logged into it."""
-    from hackmatrix.tracking.backends.event_file import read_records  # noqa: PLC0415 - needs crc32c
-    from hackmatrix.tracking.backends.tensorboard_events import read_step  # noqa: PLC0415 - needs tensorboardX
-
-    last = None
-    for record in read_records(path):
-        last = read_step(record.data)
-    return last

@@ -1,0 +1,114 @@
+"""``doctor`` looks around, and tells what each place still lacks."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hackmatrix.tracking import BackendUnreachableError, open_tracker
+from hackmatrix.tracking.registry import register
+from tests.tracking.cli.command import Command, command
+from tests.tracking.list_backend import ListBackend
+from tests.tracking.runs import write_run
+
+__all__ = ["command"]  # a fixture
+
+
+@register("unreachable")
+class Unreachable(ListBackend):
+    def open(self, *_: Any) -> int | None:
+        raise BackendUnreachableError("nobody answers")
+
+
+def checks_of(said: str, subject: str) -> list[tuple[str, str]]:
+    return [(check["verdict"], check["finding"]) for check in json.loads(said) if check["subject"] == subject]
+
+
+def test_the_doctor_looks_at_everything_and_prints_no_secret(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "very-secret-key")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    write_run(tmp_path, [(1, {"loss": 1.0})])
+    said = command("doctor", tmp_path, "--json")
+    checks = {check["subject"]: check for check in json.loads(said.out)}
+    assert said.code == 0
+    assert {"python", "folder of runs", "file system", "free disk", "clock"} <= checks.keys()
+    assert checks["clock"]["verdict"] == "good"
+    assert "very-secret-key" not in said.out
+
+
+def test_the_doctor_says_what_is_owed_and_how_to_deliver_it(tmp_path: Path, command: Command) -> None:
+    folder = write_run(tmp_path, [(1, {"loss": 1.0})])
+    identity = json.loads((folder / "run.json").read_text())
+    identity["report"]["backends"]["wandb"] = {"pending": 1, "problem": "no answer"}
+    (folder / "run.json").write_text(json.dumps(identity))
+    assert f"hackmatrix-runs replay {folder} --tracker wandb" in command("doctor", tmp_path).out
+
+
+def test_the_doctor_tells_how_far_each_place_is_behind_a_living_run(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hackmatrix.tracking.standing.EVERY_S", 0.0)
+    with open_tracker("listing,unreachable", name="live", root=tmp_path) as tracker:
+        for step in range(5):
+            tracker.log({"loss": 1.0}, step=step)
+        assert not tracker.flush(), "one of the places does not answer"
+        deadline = time.monotonic() + 20.0
+        expected = {
+            "listing": [("good", "0 steps behind live")],
+            "unreachable": [("note", "5 steps behind live: nobody answers")],
+        }
+        while True:
+            said = command("doctor", tmp_path, "--json").out
+            found = {place: checks_of(said, place) for place in expected}
+            if found == expected or time.monotonic() > deadline:
+                break
+        assert found == expected
+        assert checks_of(said, "running") == [("good", "live, at step 4")]
+        tracker.finish(timeout=0.1)
+    assert checks_of(command("doctor", tmp_path, "--json").out, "listing") == []
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+import tests.tracking.list_backend
+from hackmatrix.tracking import open_tracker
+tracker = open_tracker("listing", name="live", root=sys.argv[1])
+tracker.log({"loss": 1.0}, step=7)
+assert tracker.flush()
+told = Path(sys.argv[1], "live", "followers", "listing.json")
+while not told.exists() or '"handed_over": 7' not in told.read_text():
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_doctor_says_of_a_killed_run_what_it_cannot_know(tmp_path: Path, command: Command) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=120)
+    ((verdict, finding),) = checks_of(command("doctor", tmp_path, "--json").out, "listing")
+    assert verdict == "note"
+    assert "live was killed after it had been given step 7" in finding
+    assert finding.endswith(f"hackmatrix-runs replay {tmp_path / 'live'} --tracker listing")
+    identity = json.loads((tmp_path / "live" / "run.json").read_text())
+    identity["report"] = {"backends": {"listing": {"confirmed": 7}}}  # as a replay leaves it
+    (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
+    assert checks_of(command("doctor", tmp_path, "--json").out, "listing") == []
+
+
+def test_the_doctor_tells_what_a_place_kept_from_an_earlier_attempt(tmp_path: Path, command: Command) -> None:
+    with open_tracker("jsonl", name="done", root=tmp_path) as tracker:
+        tracker.log({"loss": 1.0}, step=0)
+    identity = json.loads((tmp_path / "done" / "run.json").read_text())
+    identity["report"]["backends"]["wandb"] = {"pending": 0, "problem": None, "kept": [3, 9]}
+    (tmp_path / "done" / "run.json").write_text(json.dumps(identity))
+    assert "steps 3 to 9 of done are an earlier attempt's there" in command("doctor", tmp_path).out
+
+
+def test_the_doctor_needs_no_folder(tmp_path: Path, command: Command) -> None:
+    assert "does not exist yet" in command("doctor", tmp_path / "nowhere").out
