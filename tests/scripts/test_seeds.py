@@ -1,0 +1,63 @@
+"""Several seeds in one program: a run each, of one group, that go on together."""
+
+import json
+import time
+
+import pytest
+
+from hackmatrix.tracking.testing import Case, expected_rows
+from hackmatrix.tracking.testing.cases import compare, found_rows
+from tests.scripts.conftest import Script, run_folders
+from tests.scripts.test_command_line import rows_of, whole_run
+from tests.scripts.test_killed_and_resumed import LONG  # whose program is compiled already
+from tests.scripts.test_killed_and_resumed import UPDATES as LONG_UPDATES
+
+
+def test_the_group_of_several_seeds_goes_on_together(script: Script) -> None:
+    command = (*LONG, "--resume-run", "auto", "--num-seeds", "2", "--seed", "7")
+    process = script.start(*command)
+    deadline = time.monotonic() + 120
+    while len(list(script.runs.glob("*/checkpoints/step-60/manifest.json"))) < 2:  # a step that both have
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    said = script.run(*command)
+    folders = run_folders(script.runs)
+    assert [folder.name[-3:] for folder in folders] == ["-s7", "-s8"]
+    group = folders[0].name.removesuffix("-s7")
+    for folder, seed in zip(folders, (7, 8), strict=True):
+        identity = json.loads((folder / "run.json").read_text())
+        assert (identity["group"], identity["config"]["seed"]) == (group, seed)
+        assert [attempt["status"] for attempt in identity["attempts"]] == ["lost", "finished"]
+        assert f"of {folder.name}" in said
+        steps = [json.loads(line)["_step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        assert steps == list(range(3, LONG_UPDATES + 1, 3))
+    assert "has finished already" in script.run(*command)
+
+    script.run(*LONG, "--seed", "8", "--run-name", "alone")
+    last = f"checkpoints/step-{LONG_UPDATES}/state.safetensors"
+    assert (folders[1] / last).read_bytes() == (script.runs / "alone" / last).read_bytes()
+
+
+def test_each_seed_has_a_folder_of_its_own_in_tensorboard(script: Script) -> None:
+    pytest.importorskip("tensorboardX", reason="the package tensorboardX is not installed")
+    reader = pytest.importorskip("tests.tracking.tensorboard_reader", reason="tensorboard is not installed")
+    case = Case(name="tensorboard", read=reader.read_events, precision="float32")
+    script.run("--num-seeds", "2", "--total-timesteps", "1536", "--tracker", "tensorboard")
+    folders = run_folders(script.runs)
+    assert [folder.name[-3:] for folder in folders] == ["-s0", "-s1"]
+    for folder in folders:
+        logged = [(row.step, row.metrics) for row in rows_of(folder)]
+        assert [step for step, _ in logged] == [3, 6]
+        compare(case, found_rows(case, whole_run(folder)), expected_rows(case, logged))
+
+
+def test_many_runs_at_wandb_are_warned_of(script: Script) -> None:
+    pytest.importorskip("wandb", reason="the package wandb is not installed")
+    script.environment["WANDB_MODE"] = "disabled"
+    command = ("--total-timesteps", "768", "--tracker", "wandb", "--no-artifact", "--entity", "ada")
+    said = script.run(*command, "--num-seeds", "17")
+    assert "17 runs at wandb have as many clients in this process" in said
+    assert "at wandb have as many clients" not in script.run(*command, "--num-seeds", "2")
