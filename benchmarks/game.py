@@ -4,9 +4,8 @@
     python benchmarks/game.py --quick    the same from fewer rounds
 
 A step is measured by `game_speed.py`, which says how. The share: an update of 256 x 128 with the default network is
-alternated with the same update of a stub that takes the game's place: its state, its observation, its mask, its
-rewards and what it logs have the same shapes and depend on state and action, but nothing is played. What the stub
-saves of the update's processor time is the game.
+alternated with the same update of a stub that takes the game's place (`no_game.py`). What the stub saves of the
+update's processor time is the game.
 """
 
 import argparse
@@ -19,20 +18,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import lines
 from lines import Line, against, shown
+from no_game import NoGame
 from processes import Neighbours
 from trainer import alternating, milliseconds
 
-from hackmatrix.jax_env import EnvState, HackMatrix
 from hackmatrix.purejaxrl import Environment, TrainConfig, init_runner, make_environment, make_train_chunk
 
 HERE = Path(__file__)
-GAME = HackMatrix()
 TARGETS = {"batched": 2.0, "flat": 4.0}  # us of processor time
 WORDS = {"batched": "as the trainer plays it", "flat": "through the Gymnax interface, 1545 floats"}
 
@@ -101,46 +97,6 @@ def compile_lines(starts: int) -> Iterator[Line]:
 # The share of an update.
 
 
-class Stub:
-    """Takes the game's place in a rollout; every method costs a few operations on what it gives back."""
-
-    name, num_actions = GAME.name, GAME.num_actions
-    resets_itself, max_episode_steps = GAME.resets_itself, GAME.max_episode_steps
-    log_columns, features = GAME.log_columns, staticmethod(GAME.features)
-
-    def __init__(self) -> None:
-        game = GAME.batched()
-        self.reset, self._step, self._mask = game.reset, game.step, game.action_mask
-
-    def batched(self, params: Any = None) -> "Stub":
-        """It is many games already."""
-        del params
-        return self
-
-    def step(self, keys: jax.Array, state: EnvState, action: jax.Array) -> Any:
-        """Outputs of the right shapes that depend on the action; the state stays as it is."""
-        like = jax.eval_shape(self._step, keys, state, action)
-        observation, _, *rest = jax.tree.map(lambda leaf: _made(leaf, action), like)
-        reward, done, info = rest
-        return observation, state, reward, done & (action < 0), info
-
-    def action_mask(self, state: EnvState) -> jax.Array:
-        """All are legal, as far as the compiler knows by the state."""
-        like = jax.eval_shape(self._mask, state)
-        return jnp.broadcast_to(jax.tree.leaves(state)[0].reshape(like.shape[0], -1)[:, :1] >= 0, like.shape)
-
-    def reset_where(self, ended: jax.Array, keys: jax.Array, observation: Any, state: Any) -> Any:
-        """Go on in any case."""
-        del ended, keys
-        return observation, state
-
-
-def _made(like: jax.ShapeDtypeStruct, action: jax.Array) -> jax.Array:
-    """An array of that shape, (env, ...), that the action decides."""
-    column = action.reshape(-1, *[1] * (len(like.shape) - 1))
-    return jnp.broadcast_to(column, like.shape).astype(like.dtype)
-
-
 class OneUpdate:
     """Of 256 x 128 with the default network."""
 
@@ -158,7 +114,7 @@ def share_lines(rounds: int) -> Iterator[Line]:
     """The update with the game against the update with the stub."""
     sides = {
         "ours": OneUpdate(make_environment("hackmatrix")),
-        "stub": OneUpdate(Environment(Stub(), name="stub")),
+        "stub": OneUpdate(Environment(NoGame(), name="stub")),
     }
     neighbours = Neighbours()
     found = alternating(sides, rounds)

@@ -66,6 +66,11 @@ def script(tmp_path: Path) -> Script:
     return Script(tmp_path)
 
 
+@pytest.fixture
+def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+
+
 def run_folders(runs: Path) -> Sequence[Path]:
     return sorted(path.parent for path in runs.glob("*/run.json"))
 

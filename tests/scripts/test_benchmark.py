@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,8 +116,3 @@ def test_blocks_come_in_pairs_by_lot_and_lose_no_background_work(scripts_on_path
     pairs = list(zip(firsts[::2], firsts[1::2], strict=True))
     assert all(first != second for first, second in pairs)
     assert len(set(pairs)) == 2, "the order within pairs never changes"
-
-
-@pytest.fixture
-def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))

@@ -54,10 +54,34 @@ def test_each_seed_has_a_folder_of_its_own_in_tensorboard(script: Script) -> Non
         compare(case, found_rows(case, whole_run(folder)), expected_rows(case, logged))
 
 
-def test_many_runs_at_wandb_are_warned_of(script: Script) -> None:
-    pytest.importorskip("wandb", reason="the package wandb is not installed")
-    script.environment["WANDB_MODE"] = "disabled"
-    command = ("--total-timesteps", "768", "--tracker", "wandb", "--no-artifact", "--entity", "ada")
-    said = script.run(*command, "--num-seeds", "17")
-    assert "17 runs at wandb have as many clients in this process" in said
-    assert "at wandb have as many clients" not in script.run(*command, "--num-seeds", "2")
+@pytest.mark.parametrize(
+    ("seeds", "tracker", "warned"), [(17, "wandb", True), (16, "wandb", False), (17, "jsonl", False)]
+)
+def test_many_runs_at_wandb_are_warned_of_before_any_is_opened(
+    seeds: int,
+    tracker: str,
+    warned: bool,
+    scripts_on_path: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import opening
+    from arguments import parse_arguments
+    from choosing import setup_of
+
+    from hackmatrix.purejaxrl import TrainConfig
+
+    class OpenedError(Exception):
+        pass
+
+    def opened(*_: object, **__: object) -> None:
+        raise OpenedError
+
+    monkeypatch.setattr(opening, "open_tracker", opened)
+    args = parse_arguments(["--num-seeds", str(seeds), "--tracker", tracker, "--run-name", "many"])
+    with pytest.raises(OpenedError):
+        opening.open_all(args, setup_of(args), TrainConfig(), [None] * seeds, None)
+    told = (
+        f"{seeds} runs at wandb have as many clients in this process; a group in jsonl can be replayed later"
+    )
+    assert (told in caplog.messages) == warned
