@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from hackmatrix.purejaxrl import memory
 from hackmatrix.purejaxrl.catalogue import make_environment
 from hackmatrix.purejaxrl.chunk import Chunk, chunk_length, make_train_chunk
 from hackmatrix.purejaxrl.config import TrainConfig
@@ -129,6 +130,7 @@ def train(
             runner, packed = chunk(runner, length)
             if flight is None:
                 log.ready_at = clock()
+                memory.give_back()
                 on_compiled(log.ready_at - asked)
             else:
                 log.land(flight)
