@@ -5,7 +5,7 @@ import sys
 
 
 def give_back() -> None:
-    """Let the C library return what it holds for later: it keeps some 400 MB that compiling a program took.
+    """Let the C library return what it holds for later: it keeps what compiling a program took, 400 MB for the game.
 
     That is glibc's habit, and ``malloc_trim`` its remedy; elsewhere nothing is done.
     """

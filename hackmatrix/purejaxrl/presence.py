@@ -112,14 +112,19 @@ class Presence:
 
     def farewell(self) -> None:
         """Call it when this process has said who went away and leaves; the first one waits for the others' calls."""
+        told = threading.Thread(target=self._tell_farewell, name="hackmatrix-farewell", daemon=True)
+        told.start()  # in a thread, since a store whose process hangs gives no answer, and no error
+        told.join(FAREWELL_S if self._process == 0 else BEAT_S)
+
+    def _tell_farewell(self) -> None:
         with suppress(Exception):  # the store may be what went away
             self._client.key_value_set(f"{_FAREWELLS}/{self._process}", "", allow_overwrite=True)
-        deadline = time.monotonic() + FAREWELL_S
-        while self._process == 0 and time.monotonic() < deadline:
-            expected = self._others - set(self._beats.silent(time.monotonic(), MISSED_S))
-            if expected <= self._held(_FAREWELLS).keys():
-                return
-            time.sleep(BEAT_S / 10)
+            while self._process == 0 and not self._others_left():
+                time.sleep(BEAT_S / 10)
+
+    def _others_left(self) -> bool:
+        expected = self._others - set(self._beats.silent(time.monotonic(), MISSED_S))
+        return expected <= self._held(_FAREWELLS).keys()
 
     def _store_is_there(self) -> bool:
         host, _, port = self._address.rpartition(":")

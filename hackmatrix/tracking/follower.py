@@ -90,6 +90,7 @@ class Follower:
         self._first_open = True
         self._position: int | None = None
         self._handed: int | None = None
+        self._given: int | None = None  # held or handed over, by the backend object of now
         self._confirmed: int | None = None
         self._kept: tuple[int, int] | None = None
         self._url: str | None = None
@@ -145,6 +146,7 @@ class Follower:
         self.end(Ending("failed", {}, time.monotonic(), 0.0))
         if self._thread.ident is not None:
             self._thread.join(5.0)
+        self._close_standing()
 
     @property
     def handed_over(self) -> int | None:
@@ -160,6 +162,7 @@ class Follower:
         """Wait for the end of the thread, and say what became of the rows."""
         if self._thread.ident is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._close_standing()
         stuck = self._thread.is_alive()
         known = self._confirmed
         pending = self._count_pending(known)
@@ -180,6 +183,10 @@ class Follower:
             url=self._url,
         )
 
+    def _close_standing(self) -> None:
+        if self._standing is not None:
+            self._standing.close()
+
     def _told_command(self) -> str:
         """What delivers the rest; after a conflict of names it needs another name there."""
         return f"{self._command} --as NAME" if self._conflict else self._command
@@ -195,16 +202,16 @@ class Follower:
 
     def _run(self) -> None:
         wait = _FIRST_WAIT_S
+        self._tell("it was not opened yet", at_once=True)
         while True:
             self._wake.clear()
             ending = self._ending  # read once: a turn that sees the end has seen every row before it
             try:
                 if self._turn(ending):
-                    if self._standing is not None:
-                        self._standing.clear()
                     return
             except BaseException as problem:  # noqa: BLE001 - a stranger's code may raise anything, SystemExit too
                 if not self._failed(problem, ending):
+                    self._tell(self.problem, at_once=True)
                     return
                 wait = min(wait, _LONGEST_WAIT_S if ending is None else _LAST_WAIT_S)
                 self._rest(wait)
@@ -215,14 +222,21 @@ class Follower:
 
     def _rest(self, seconds: float | None) -> None:
         """Wait for news, at most so long; None for any time."""
-        told_again = math.inf
-        if self._standing is not None:
-            standing = Standing(
-                handed_over=self._handed, artifacts_owed=self._records.owed, problem=self.problem
-            )
-            told_again = self._standing.tell(standing)
+        told_again = self._tell(self.problem or self._records.problem)
         seconds = min(math.inf if seconds is None else seconds, told_again)
         self._wake.wait(None if seconds == math.inf else seconds)
+
+    def _tell(self, problem: str | None, *, at_once: bool = False) -> float:
+        """Tell others how far it has come; returns in how many seconds to do so again."""
+        if self._standing is None:
+            return math.inf
+        standing = Standing(
+            handed_over=self._given,
+            artifacts_owed=self._records.owed,
+            newest_artifact=self._records.newest_taken,
+            problem=problem,
+        )
+        return self._standing.tell(standing, at_once=at_once)
 
     def _turn(self, ending: Ending | None) -> bool:
         """Deliver what there is; true after a turn that closed."""
@@ -233,7 +247,7 @@ class Follower:
         self._records.read(self._position)
         for rows in reader.read(size):
             self._records.write(backend, rows)
-            self._handed = rows[-1].step
+            self._handed = self._given = rows[-1].step
         if ending is not None:
             self._hand_over_last(backend, reader)
         self._serve_flush(backend, reader)
@@ -268,6 +282,7 @@ class Follower:
             raise
         self.backend, self._url = backend, backend.url
         self._first_open = False
+        self._given = self._position
         self._reader = StepReader(self._metrics.path, self._position)
         self._records.restart(backend)
         self.first_try.set()
@@ -294,7 +309,7 @@ class Follower:
         part = reader.part()
         if part is not None:
             self._records.write(backend, [part])
-            self._handed = part.step
+            self._handed = self._given = part.step
         try:
             backend.flush(max(0.1, self._flush_deadline - time.monotonic()))
         except TimeoutError:  # too slow for this caller, which is no failure yet
@@ -308,7 +323,7 @@ class Follower:
         last = reader.last()
         self._records.write(backend, [] if last is None else [last], ending=True)
         if last is not None:
-            self._handed = last.step
+            self._handed = self._given = last.step
 
     def _close(self, backend: Backend, ending: Ending) -> None:
         self.backend = None

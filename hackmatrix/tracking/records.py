@@ -93,6 +93,10 @@ class RecordReader:
         folder: the run's files.
         journal: the records' journal; read up to its published size.
         name: the backend's name, for messages.
+
+    Attributes:
+        problem: why an artifact is not taken, while that is so.
+        newest_taken: the step of the newest artifact that was taken.
     """
 
     def __init__(self, folder: RunFolder, journal: Readable, name: str) -> None:
@@ -104,6 +108,8 @@ class RecordReader:
         self._retry_at = 0.0
         self._told: set[str] = set()
         self._stores = self._shows = False
+        self.problem: str | None = None
+        self.newest_taken: int | None = None
         self.unsupported: Counter[str] = Counter()
 
     def restart(self, backend: Backend) -> None:
@@ -238,12 +244,11 @@ class RecordReader:
             backend.put_artifact(record, files, line["keep"])
         except Exception as problem:  # noqa: BLE001 - rows must go on whatever an upload raises
             self._retry_at = time.monotonic() + (_RETRY_S if until is None else 2.0)
-            self._tell_once(
-                "artifact",
-                f"{self._name} did not take artifact {record.name!r} ({problem}); it is tried again",
-            )
+            self.problem = f"did not take artifact {record.name!r} ({problem})"
+            self._tell_once("artifact", f"{self._name} {self.problem}; it is tried again")
             return
         self._told.discard("artifact")
+        self.problem, self.newest_taken = None, record.step
         self._done.add(_key(line))
 
     def _tell_once(self, cause: str, message: str) -> None:

@@ -140,7 +140,7 @@ class RunFolder:
             *self.artifacts.glob(".*.tmp"),
             *self.discarded.glob(".*.tmp"),
             *self.checkpoints.glob("tmp-*"),
-            *self.followers.glob("*"),
+            self.followers,
         ]:
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -320,6 +320,7 @@ class JournalTracker:
         try:
             if self._lock.still_ours():
                 self._folder.write_identity(self._current_identity())
+                shutil.rmtree(self._folder.followers, ignore_errors=True)  # the report says more
         except OSError as problem:
             _log.warning(
                 "the end of %s could not be noted in %s (%s)", self._info.name, self._folder.path, problem

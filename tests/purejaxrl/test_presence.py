@@ -76,6 +76,16 @@ def test_the_first_process_stays_until_the_others_have_seen_who_went() -> None:
     assert time.monotonic() - started < FAREWELL_S
 
 
+def test_nobody_waits_for_the_store_of_a_process_that_hangs() -> None:
+    class Hanging(Store):
+        def key_value_set(self, *_: object, **__: object) -> None:
+            threading.Event().wait()
+
+    started = time.monotonic()
+    Presence(Hanging(), 1, 3, "127.0.0.1:1").farewell()
+    assert time.monotonic() - started < FAREWELL_S
+
+
 def test_the_first_process_does_not_stay_for_one_that_is_silent() -> None:
     store = Store()
     Presence(store, 1, 3, "127.0.0.1:1").farewell()

@@ -21,7 +21,7 @@ Calls = list[tuple[str, tuple[Any, ...]]]
 
 def as_method(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is given the instance it is called on, which a bound method would not be."""
-    return lambda *given: function(*given)  # noqa: PLW0108
+    return lambda *given, **named: function(*given, **named)  # noqa: PLW0108
 
 
 class Killed(BaseException):
@@ -29,11 +29,14 @@ class Killed(BaseException):
 
 
 class Killer:
-    """Kills before the n-th change of the disk; a file is changed first by half, then whole, then gets its name."""
+    """Kills after the n-th change of the disk; a file is written by half, then whole, then gets its name."""
 
     def __init__(self, patched: pytest.MonkeyPatch, left: int) -> None:
         self._left = left
         self._pipe_file, self._replace = LocalFileSystem.pipe_file, Path.replace
+        self._rm_file, self._rm = LocalFileSystem.rm_file, LocalFileSystem.rm
+        patched.setattr(LocalFileSystem, "rm_file", as_method(self.rm_file))
+        patched.setattr(LocalFileSystem, "rm", as_method(self.rm))
         patched.setattr(LocalFileSystem, "pipe_file", as_method(self.pipe_file))
         patched.setattr(Path, "replace", as_method(self.replace))
 
@@ -48,6 +51,14 @@ class Killer:
         self._count_down()
         return done
 
+    def rm_file(self, files: LocalFileSystem, path: str) -> None:
+        self._rm_file(files, path)
+        self._count_down()
+
+    def rm(self, files: LocalFileSystem, path: str, **more: Any) -> None:
+        self._rm(files, path, **more)
+        self._count_down()
+
     def _count_down(self) -> None:
         self._left -= 1
         if self._left == 0:
@@ -55,7 +66,7 @@ class Killer:
 
 
 def calls_of_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """What a run with four checkpoints calls of its mirror; the files are kept in the folder."""
+    """What a run calls of its mirror that makes four checkpoints, and the last of them again from the third."""
     calls: Calls = []
     opens = MirrorBackend.open
 
@@ -64,7 +75,7 @@ def calls_of_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
         return opens(self, *given)
 
     def put(_: MirrorBackend, record: ArtifactRecord, files: Mapping[str, Path], keep: int | None) -> None:
-        copies = {name: folder / "files" / name for name in files}
+        copies = {name: folder / f"files-{len(calls)}" / name for name in files}
         for name, path in copies.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(files[name], path)
@@ -74,6 +85,10 @@ def calls_of_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
         patched.setattr(MirrorBackend, "open", open_)
         patched.setattr(MirrorBackend, "put_artifact", put)
         life(folder / "runs", folder / "unused", 0, 40)
+        shutil.rmtree(folder / "runs" / "mine" / "checkpoints" / "step-39")
+        life(folder / "runs", folder / "unused", 30, 40, find_run("mine", root=folder / "runs"))
+    assert [name for name, _ in calls].count("open") == 2
+    assert [given[0].step for name, given in calls if name == "put_artifact"][3::3] == [39, 39]
     return calls
 
 

@@ -36,7 +36,7 @@ from hackmatrix.tracking.protocol import (
 )
 from hackmatrix.tracking.strict_json import decode_strict, encode_strict
 
-_BEST = "best"  # a file beside the checkpoints that names the best one's step
+_BEST = "best"  # a file beside the checkpoints: the steps of those that were the best, the newest last
 
 
 class MirrorBackend:
@@ -110,13 +110,14 @@ class MirrorBackend:
         manifest = f"{step_folder(record.step)}/{_MANIFEST}"
         place = "checkpoints" if manifest in files else f"artifacts/{record.name}-{record.digest[:16]}"
         with self._reachable():
+            if manifest in files:
+                self._clear_other(files[manifest], self._name, place, manifest)
             for name in sorted(files.keys() - {manifest}):
                 self._copy(files[name], self._name, place, name)
             if manifest not in files:
                 return
             self._put(files[f"step-{record.step}/run.json"].read_bytes(), self._name, "run.json")
-            if "best" in record.aliases:
-                self._put(str(record.step).encode(), self._name, place, _BEST)
+            self._note_best(record.step, is_best="best" in record.aliases)
             self._copy(files[manifest], self._name, place, manifest)
             if keep is not None:
                 self._prune(keep)
@@ -131,12 +132,29 @@ class MirrorBackend:
         if hashlib.sha256(self._files.cat_file(target)).digest() != hashlib.sha256(data).digest():
             raise OSError(f"{target} reads back other bytes than were written")
 
+    def _clear_other(self, source: Path, *place: str) -> None:
+        """A step that is made again: what stands there is no checkpoint while its files are exchanged."""
+        target = self._at(*place)
+        if self._files.exists(target) and self._files.cat_file(target) != source.read_bytes():
+            self._files.rm_file(target)
+
+    def _note_best(self, step: int, *, is_best: bool) -> None:
+        """Keep the steps that were ever best, oldest first: the newest may never become a whole checkpoint."""
+        noted = self._noted_best()
+        wanted = [each for each in noted if each != step] + [step] * is_best
+        if wanted != noted:
+            self._put(" ".join(map(str, wanted)).encode(), self._name, "checkpoints", _BEST)
+
+    def _noted_best(self) -> list[int]:
+        try:
+            words = self._files.cat_file(self._at(self._name, "checkpoints", _BEST)).split()
+        except FileNotFoundError:
+            return []
+        return [int(word) for word in words if word.isdigit()]
+
     def _prune(self, keep: int) -> None:
         steps = self._steps(self._name)
-        try:
-            best = int(self._files.cat_file(self._at(self._name, "checkpoints", _BEST)))
-        except FileNotFoundError:
-            best = -1
+        best = next((step for step in reversed(self._noted_best()) if step in steps), None)
         for step in steps[:-keep]:
             if step != best:
                 folder = self._at(self._name, "checkpoints", f"step-{step}")
@@ -209,14 +227,19 @@ class MirrorBackend:
         return "/".join((self._root.rstrip("/"), *parts))
 
     def _put(self, data: bytes, *place: str) -> None:
-        """Write a file; whoever reads it finds all of it, or what stood there before."""
+        """Write a file; in a folder a kill leaves all of it, or what stood there before."""
         target = self._at(*place)
         self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        if isinstance(self._files, LocalFileSystem):
-            self._files.pipe_file(f"{target}.part", data)
+        if not isinstance(self._files, LocalFileSystem):
+            self._files.pipe_file(
+                target, data
+            )  # object stores show it once it is whole; of others it is not known
+            return
+        self._files.pipe_file(f"{target}.part", data)
+        try:
             Path(f"{target}.part").replace(target)
-        else:
-            self._files.pipe_file(target, data)  # a bucket shows an object once it is whole
+        except PermissionError as problem:  # Windows, while somebody reads it
+            raise BackendUnreachableError(f"{target} cannot be replaced now: {problem}") from problem
 
     def _identity(self, name: str) -> dict[str, Any] | None:
         try:

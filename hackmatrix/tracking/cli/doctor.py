@@ -27,6 +27,7 @@ _STYLES = {"good": "green", "note": "yellow", "bad": "red"}
 _LITTLE, _VERY_LITTLE = 5e9, 5e8  # bytes of free disk
 _SKEW_S = 2.0
 _FAR_BEHIND = 1000  # steps
+_OLD_S = 15.0
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "gcsfuse", "lustre", "ceph", "beegfs", "virtiofs")
 _BACKENDS = (("wandb", "wandb"), ("tensorboard", "tensorboardX"))
 
@@ -178,15 +179,30 @@ def _behind(run: Listed) -> Iterator[Check]:
     """How far the places of a living run are behind it, as their followers tell."""
     name, folder = run.identity["name"], RunFolder(run.folder)
     yield Check("running", "good", f"{name}, at step {run.step}")
+    size = folder.metrics.stat().st_size
     for place, standing in _standings(folder):
-        behind = count_steps_after(folder.metrics, folder.metrics.stat().st_size, standing.handed_over)
-        told = f"{behind} steps behind {name}"
+        # The mirror's rows travel with its checkpoints.
+        missing = 0 if place == "mirror" else count_steps_after(folder.metrics, size, standing.handed_over)
+        told = [_holding(standing, name) if place == "mirror" else _given(missing, name)]
         if standing.artifacts_owed:
-            told += f", and {standing.artifacts_owed} artifacts"
+            told.append(f"lacks {standing.artifacts_owed} artifact{'s' * (standing.artifacts_owed != 1)}")
         if standing.problem is not None:
-            told += f": {standing.problem}"
-        good = standing.problem is None and behind < _FAR_BEHIND
-        yield Check(place, "good" if good else "note", told)
+            told.append(standing.problem)
+        age = run.now - standing.time
+        if age > _OLD_S and (missing > 1 or standing.problem is not None):
+            told.append(f"unchanged for {age:,.0f} s")
+        good = standing.problem is None and missing < _FAR_BEHIND
+        yield Check(place, "good" if good else "note", "; ".join(told))
+
+
+def _given(missing: int, name: str) -> str:
+    but = "" if not missing else "but the newest " if missing == 1 else f"but {missing} "
+    return f"was given all {but}step{'s' * (missing != 1)} of {name}"
+
+
+def _holding(standing: Standing, name: str) -> str:
+    step = standing.newest_artifact
+    return f"holds no new checkpoint of {name} yet" if step is None else f"holds {name} up to step {step}"
 
 
 def _uncertain(run: Listed) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hackmatrix.tracking import BackendUnreachableError, open_tracker
+from hackmatrix.tracking import BackendSetupError, BackendUnreachableError, find_run, open_tracker
 from hackmatrix.tracking.registry import register
 from tests.tracking.cli.command import Command, command
 from tests.tracking.list_backend import ListBackend
@@ -22,6 +22,21 @@ __all__ = ["command"]  # a fixture
 class Unreachable(ListBackend):
     def open(self, *_: Any) -> int | None:
         raise BackendUnreachableError("nobody answers")
+
+
+@register("expired")
+class Expired(ListBackend):
+    def write(self, *_: Any) -> None:
+        raise BackendSetupError("the login has expired")
+
+
+@register("full")
+class Full(ListBackend):
+    def put_artifact(self, *_: Any) -> None:
+        raise OSError("no room")
+
+    def get_artifact(self, *_: Any) -> None:
+        raise NotImplementedError
 
 
 def checks_of(said: str, subject: str) -> list[tuple[str, str]]:
@@ -50,28 +65,82 @@ def test_the_doctor_says_what_is_owed_and_how_to_deliver_it(tmp_path: Path, comm
     assert f"hackmatrix-runs replay {folder} --tracker wandb" in command("doctor", tmp_path).out
 
 
-def test_the_doctor_tells_how_far_each_place_is_behind_a_living_run(
-    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+def await_checks(command: Command, root: Path, expected: dict[str, list[tuple[str, str]]]) -> None:
+    """The process notes how far it has come once in a while."""
+    deadline = time.monotonic() + 20.0
+    while True:
+        said = command("doctor", root, "--json").out
+        found = {subject: checks_of(said, subject) for subject in expected}
+        if found == expected or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    assert found == expected
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hackmatrix.tracking.standing.EVERY_S", 0.05)
+
+
+def test_the_doctor_tells_what_each_place_of_a_living_run_lacks(
+    tmp_path: Path, command: Command, often: None
 ) -> None:
-    monkeypatch.setattr("hackmatrix.tracking.standing.EVERY_S", 0.0)
     with open_tracker("listing,unreachable", name="live", root=tmp_path) as tracker:
         for step in range(5):
             tracker.log({"loss": 1.0}, step=step)
         assert not tracker.flush(), "one of the places does not answer"
-        deadline = time.monotonic() + 20.0
-        expected = {
-            "listing": [("good", "0 steps behind live")],
-            "unreachable": [("note", "5 steps behind live: nobody answers")],
-        }
-        while True:
-            said = command("doctor", tmp_path, "--json").out
-            found = {place: checks_of(said, place) for place in expected}
-            if found == expected or time.monotonic() > deadline:
-                break
-        assert found == expected
-        assert checks_of(said, "running") == [("good", "live, at step 4")]
-        tracker.finish(timeout=0.1)
+        await_checks(command, tmp_path, {
+            "running": [("good", "live, at step 4")],
+            "listing": [("good", "was given all steps of live")],
+            "unreachable": [("note", "was given all but 5 steps of live; nobody answers")],
+        })  # fmt: skip
+        tracker.finish(timeout=5.0)
     assert checks_of(command("doctor", tmp_path, "--json").out, "listing") == []
+    assert not (tmp_path / "live" / "followers").exists()
+
+
+def test_the_doctor_says_which_place_gave_up_for_good(tmp_path: Path, command: Command, often: None) -> None:
+    with open_tracker("expired", name="live", root=tmp_path) as tracker:
+        tracker.log({"loss": 1.0}, step=0)
+        tracker.log({"loss": 1.0}, step=1)
+        told = "was given all but 2 steps of live; the login has expired"
+        await_checks(command, tmp_path, {"expired": [("note", told)]})
+        tracker.finish(timeout=5.0)
+
+
+def test_the_doctor_says_which_place_refuses_artifacts(tmp_path: Path, command: Command, often: None) -> None:
+    with open_tracker("full", name="live", root=tmp_path) as tracker:
+        with tracker.checkpoint(step=0) as folder:
+            (folder / "state").write_text("0")
+        told = "was given all steps of live; lacks 1 artifact; did not take artifact 'checkpoint' (no room)"
+        await_checks(command, tmp_path, {"full": [("note", told)]})
+        tracker.finish(timeout=1.0)
+
+
+def test_the_doctor_says_what_a_mirror_holds(tmp_path: Path, command: Command, often: None) -> None:
+    pytest.importorskip("fsspec", reason="needs hackmatrix[mirror]")
+    options = {"mirror": {"path": str(tmp_path / "drive")}}
+    with open_tracker("mirror", name="live", root=tmp_path / "runs", options=options) as tracker:
+        tracker.log({"loss": 1.0}, step=3)
+        await_checks(
+            command, tmp_path / "runs", {"mirror": [("good", "holds no new checkpoint of live yet")]}
+        )
+        with tracker.checkpoint(step=3) as folder:
+            (folder / "state").write_text("3")
+        await_checks(command, tmp_path / "runs", {"mirror": [("good", "holds live up to step 3")]})
+
+
+def test_what_a_place_held_before_a_resume_is_not_missing(
+    tmp_path: Path, command: Command, often: None
+) -> None:
+    with open_tracker("listing", name="live", root=tmp_path) as tracker:
+        for step in range(9):
+            tracker.log({"loss": 1.0}, step=step)
+        with tracker.checkpoint(step=8) as folder:
+            (folder / "state").write_text("8")
+    with open_tracker("listing", resume=find_run("live", root=tmp_path), root=tmp_path):
+        # The newest step is taken back and given again once it is whole.
+        await_checks(command, tmp_path, {"listing": [("good", "was given all but the newest step of live")]})
 
 
 KILLED = """
