@@ -233,7 +233,7 @@ class Follower:
         standing = Standing(
             handed_over=self._given,
             artifacts_owed=self._records.owed,
-            newest_artifact=self._records.newest_taken,
+            newest_checkpoint=self._records.newest_checkpoint,
             problem=problem,
         )
         return self._standing.tell(standing, at_once=at_once)

@@ -96,7 +96,7 @@ class RecordReader:
 
     Attributes:
         problem: why an artifact is not taken, while that is so.
-        newest_taken: the step of the newest artifact that was taken.
+        newest_checkpoint: the step of the newest one that was taken.
     """
 
     def __init__(self, folder: RunFolder, journal: Readable, name: str) -> None:
@@ -109,7 +109,7 @@ class RecordReader:
         self._told: set[str] = set()
         self._stores = self._shows = False
         self.problem: str | None = None
-        self.newest_taken: int | None = None
+        self.newest_checkpoint: int | None = None
         self.unsupported: Counter[str] = Counter()
 
     def restart(self, backend: Backend) -> None:
@@ -248,7 +248,9 @@ class RecordReader:
             self._tell_once("artifact", f"{self._name} {self.problem}; it is tried again")
             return
         self._told.discard("artifact")
-        self.problem, self.newest_taken = None, record.step
+        self.problem = None
+        if line["place"].startswith("checkpoints/"):
+            self.newest_checkpoint = record.step
         self._done.add(_key(line))
 
     def _tell_once(self, cause: str, message: str) -> None:

@@ -19,14 +19,14 @@ class Standing:
     Attributes:
         handed_over: the last step that the backend has been given, in this attempt or before; None for none.
         artifacts_owed: artifacts that it has yet to take.
-        newest_artifact: the step of the newest one that it took in this attempt.
+        newest_checkpoint: the step of the newest one that it took in this attempt.
         problem: the failure that is going on.
         time: when this was so, in Unix seconds.
     """
 
     handed_over: int | None
     artifacts_owed: int
-    newest_artifact: int | None
+    newest_checkpoint: int | None
     problem: str | None
     time: float = field(default_factory=time.time, compare=False)
 

@@ -233,7 +233,7 @@ class MirrorBackend:
         if not isinstance(self._files, LocalFileSystem):
             self._files.pipe_file(
                 target, data
-            )  # object stores show it once it is whole; of others it is not known
+            )  # whole at once in an object store; elsewhere that is not known
             return
         self._files.pipe_file(f"{target}.part", data)
         try:

@@ -201,7 +201,7 @@ def _given(missing: int, name: str) -> str:
 
 
 def _holding(standing: Standing, name: str) -> str:
-    step = standing.newest_artifact
+    step = standing.newest_checkpoint
     return f"holds no new checkpoint of {name} yet" if step is None else f"holds {name} up to step {step}"
 
 
@@ -215,7 +215,7 @@ def _uncertain(run: Listed) -> Iterator[Check]:
         if confirmed is not None and confirmed >= (run.step or 0):
             continue  # replayed since
         given = standings[place].handed_over if place in standings else None
-        told = f"{name} was killed" + ("" if given is None else f" after it had been given step {given}")
+        told = f"{name} was killed" + ("" if given is None else f" after {place} had been given step {given}")
         yield Check(place, "note", f"{told}; what arrived is not known here: {_replay(run, place)}")
 
 

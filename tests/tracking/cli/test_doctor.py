@@ -122,6 +122,9 @@ def test_the_doctor_says_what_a_mirror_holds(tmp_path: Path, command: Command, o
     options = {"mirror": {"path": str(tmp_path / "drive")}}
     with open_tracker("mirror", name="live", root=tmp_path / "runs", options=options) as tracker:
         tracker.log({"loss": 1.0}, step=3)
+        (tmp_path / "notes.txt").write_text("no checkpoint")
+        tracker.log_artifact(tmp_path / "notes.txt", name="notes", step=3)
+        assert tracker.flush()
         await_checks(
             command, tmp_path / "runs", {"mirror": [("good", "holds no new checkpoint of live yet")]}
         )
@@ -162,7 +165,7 @@ def test_the_doctor_says_of_a_killed_run_what_it_cannot_know(tmp_path: Path, com
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=120)
     ((verdict, finding),) = checks_of(command("doctor", tmp_path, "--json").out, "listing")
     assert verdict == "note"
-    assert "live was killed after it had been given step 7" in finding
+    assert "live was killed after listing had been given step 7" in finding
     assert finding.endswith(f"hackmatrix-runs replay {tmp_path / 'live'} --tracker listing")
     identity = json.loads((tmp_path / "live" / "run.json").read_text())
     identity["report"] = {"backends": {"listing": {"confirmed": 7}}}  # as a replay leaves it
