@@ -1,5 +1,6 @@
 """What the training script refuses: one sentence, exit code 2, before any compute, and no run is left behind."""
 
+import logging
 import signal
 import subprocess
 import sys
@@ -27,7 +28,10 @@ def train_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Mo
     module = import_module("train_purejaxrl")
     monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("it went on to train"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    logger = logging.getLogger("hackmatrix.tracking")
+    told = list(logger.handlers)
     yield module
+    logger.handlers[:] = told
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hackmatrix.tracking import BackendSetupError, BackendUnreachableError, find_run, open_tracker
-from hackmatrix.tracking.registry import register
+from hackmatrix.tracking.registry import replaced
 from tests.tracking.cli.command import Command, command
 from tests.tracking.list_backend import ListBackend
 from tests.tracking.runs import write_run
@@ -18,19 +19,16 @@ from tests.tracking.runs import write_run
 __all__ = ["command"]  # a fixture
 
 
-@register("unreachable")
 class Unreachable(ListBackend):
     def open(self, *_: Any) -> int | None:
         raise BackendUnreachableError("nobody answers")
 
 
-@register("expired")
 class Expired(ListBackend):
     def write(self, *_: Any) -> None:
         raise BackendSetupError("the login has expired")
 
 
-@register("full")
 class Full(ListBackend):
     def put_artifact(self, *_: Any) -> None:
         raise OSError("no room")
@@ -75,6 +73,13 @@ def await_checks(command: Command, root: Path, expected: dict[str, list[tuple[st
             break
         time.sleep(0.05)
     assert found == expected
+
+
+@pytest.fixture(autouse=True)
+def failing() -> Iterator[None]:
+    """Backends that fail, each in its way, known by name."""
+    with replaced("unreachable", Unreachable), replaced("expired", Expired), replaced("full", Full):
+        yield
 
 
 @pytest.fixture
