@@ -114,6 +114,7 @@ def train(
     if len(trackers) != layout.num_seeds:
         raise ValueError(f"one tracker for each of {layout.num_seeds} agents is needed; got {len(trackers)}")
     env = make_environment(config.env) if env is None else env
+    compiles = chunk is None
     chunk = make_train_chunk(config, env, layout) if chunk is None else chunk
     runner = place(init_runner(config, env, layout.num_seeds) if start is None else start, layout)
     finished = int(np.max(np.asarray(runner.update)))
@@ -130,7 +131,8 @@ def train(
             runner, packed = chunk(runner, length)
             if flight is None:
                 log.ready_at = clock()
-                memory.give_back()
+                if compiles:
+                    memory.give_back()
                 on_compiled(log.ready_at - asked)
             else:
                 log.land(flight)

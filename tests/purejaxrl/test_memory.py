@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hackmatrix.purejaxrl import TrainConfig, memory, train
+from hackmatrix.purejaxrl import TrainConfig, make_environment, make_train_chunk, memory, train
 from hackmatrix.tracking import open_tracker
 
 BLOCK, COUNT = 60_000, 2_000  # 120 MB in blocks that malloc takes from its own store
@@ -36,7 +36,7 @@ def test_what_was_freed_below_a_block_in_use_is_given_back() -> None:
     assert kept - resident_mb() > 60
 
 
-def test_training_gives_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_gives_back_once_and_only_where_it_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     monkeypatch.setattr(memory, "give_back", lambda: calls.append(None))
     config = TrainConfig(
@@ -44,4 +44,7 @@ def test_training_gives_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
         total_timesteps=96,
     )  # fmt: skip
     train(config, [open_tracker("null")])
+    assert calls == [None]
+    env = make_environment(config.env)
+    train(config, [open_tracker("null")], env=env, chunk=make_train_chunk(config, env))
     assert calls == [None]
