@@ -240,11 +240,10 @@ def game() -> str:
     """A step of the game, on all cores and on one.
 
     XLA runs its many small loops side by side in a pool of threads, one for each core: handing them over costs more
-    than they do, and while one thread works the other spins, so that processor time is nearly twice the wall. One
-    core is faster by both clocks. Loops run in sequence only where at most 8 stand in one computation; the body of a
-    step has some 150. Tried in vain: all results of a phase in one array (as many loops, since each is computed by
-    itself), calls that are not inlined, XLA's attribute for small calls (it refuses reductions and scatters), and its
-    schedulers.
+    than they do, and while one thread works the other waits without resting, so that processor time is up to twice
+    the wall. With 64 and 256 games one core is faster by both clocks. The body of a step has some 150 such loops.
+    Tried in vain: all results of a phase in one array (as many loops, since each is computed by itself), calls that
+    are not inlined, XLA's attribute for small calls (it refuses reductions and scatters), and its schedulers.
     """
     text = ["form      games  cores    us of processor time  us of wall"]
     for form in ("batched", "flat"):

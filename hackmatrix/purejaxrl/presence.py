@@ -15,7 +15,7 @@ BEAT_S = 1.0
 MISSED_S = 3.5  # so long without a beat, while a connection is broken: it is the one that went away
 SILENT_S = 10.0  # so long without a beat, while nothing is broken: it hangs
 FAREWELL_S = (
-    6.0  # at most, the first process waits for the others to see who went: JAX aborts them without it
+    6.0  # at most, the first process waits for the others to say who went: JAX aborts them once it is gone
 )
 _KEYS = "hackmatrix/beats"
 _FAREWELLS = "hackmatrix/farewells"

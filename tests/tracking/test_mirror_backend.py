@@ -88,6 +88,34 @@ def test_the_newest_and_the_best_are_kept_and_pieces_are_copied_once(tmp_path: P
     )
 
 
+def test_the_best_that_is_whole_is_kept_where_a_better_one_never_became_whole(tmp_path: Path) -> None:
+    life(tmp_path / "runs", tmp_path / "drive", 0, 40)
+    there = tmp_path / "drive" / "mine" / "checkpoints"
+    assert (there / "best").read_text() == "19"
+    (there / "best").write_text("19 44")  # as a kill before the manifest of step 44 leaves it
+    life(tmp_path / "runs", tmp_path / "drive", 40, 70, find_run("mine", root=tmp_path / "runs"))
+    assert sorted(path.name for path in there.glob("step-*")) == ["step-19", "step-59", "step-69"]
+
+
+def test_a_file_that_cannot_be_replaced_now_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, refused = Path.replace, []
+
+    def refuse_once(self: Path, target: Path) -> Path:
+        if self.suffix == ".part" and not refused:
+            refused.append(target)
+            raise PermissionError("somebody reads it")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_once)
+    life(tmp_path / "runs", tmp_path / "drive", 0, 10)
+    assert refused
+    found = find_run("mine", root=tmp_path / "empty", mirror=str(tmp_path / "drive"))
+    assert found is not None
+    assert (found.step, found.status) == (9, "finished")
+
+
 def test_a_run_is_found_by_id_and_by_config_and_its_name_is_taken(tmp_path: Path) -> None:
     mirror = str(tmp_path / "drive")
     first = life(tmp_path / "runs", tmp_path / "drive", 0, 10)

@@ -231,9 +231,8 @@ class MirrorBackend:
         target = self._at(*place)
         self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
         if not isinstance(self._files, LocalFileSystem):
-            self._files.pipe_file(
-                target, data
-            )  # whole at once in an object store; elsewhere that is not known
+            # An object store shows it once it is whole; of others that is not known.
+            self._files.pipe_file(target, data)
             return
         self._files.pipe_file(f"{target}.part", data)
         try:
