@@ -89,28 +89,34 @@ def test_the_newest_and_the_best_are_kept_and_pieces_are_copied_once(tmp_path: P
 
 
 def test_the_best_that_is_whole_is_kept_where_a_better_one_never_became_whole(tmp_path: Path) -> None:
-    life(tmp_path / "runs", tmp_path / "drive", 0, 40)
-    there = tmp_path / "drive" / "mine" / "checkpoints"
+    mirror = tmp_path / "drive"
+    life(tmp_path / "first", mirror, 0, 40)
+    there = mirror / "mine" / "checkpoints"
     assert (there / "best").read_text() == "19"
     (there / "best").write_text("19 44")  # as a kill before the manifest of step 44 leaves it
-    life(tmp_path / "runs", tmp_path / "drive", 40, 70, find_run("mine", root=tmp_path / "runs"))
+    shutil.rmtree(tmp_path / "first")
+    found = find_run("mine", root=tmp_path / "second", mirror=str(mirror))
+    assert found is not None
+    found.fetch_checkpoint()
+    life(tmp_path / "second", mirror, 40, 70, found)
     assert sorted(path.name for path in there.glob("step-*")) == ["step-19", "step-59", "step-69"]
 
 
-def test_a_file_that_cannot_be_replaced_now_is_tried_again(
+def test_a_file_that_is_in_use_at_the_end_is_replaced_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace, refused = Path.replace, []
+    replace, calls = Path.replace, list[Path]()
 
-    def refuse_once(self: Path, target: Path) -> Path:
-        if self.suffix == ".part" and not refused:
-            refused.append(target)
-            raise PermissionError("somebody reads it")
+    def refuse_the_second(self: Path, target: Path) -> Path:
+        if self == tmp_path / "drive" / "mine" / "run.json.part":
+            calls.append(target)
+            if len(calls) == 2:  # the first comes with the checkpoint, this one with the end
+                raise PermissionError("somebody reads it")
         return replace(self, target)
 
-    monkeypatch.setattr(Path, "replace", refuse_once)
+    monkeypatch.setattr(Path, "replace", refuse_the_second)
     life(tmp_path / "runs", tmp_path / "drive", 0, 10)
-    assert refused
+    assert len(calls) == 3
     found = find_run("mine", root=tmp_path / "empty", mirror=str(tmp_path / "drive"))
     assert found is not None
     assert (found.step, found.status) == (9, "finished")
