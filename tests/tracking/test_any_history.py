@@ -92,10 +92,13 @@ class AnyHistory(RuleBasedStateMachine):
         self.sealed = step
 
     def _copy(self) -> None:
-        """The files as they stand now, for a life in which nothing that is said to the old tracker arrives."""
+        """The files as they stand now, for a life in which nothing that is said to the old tracker arrives.
+
+        Without what followers tell of themselves: nothing goes on from it, and their threads still replace it.
+        """
         before = self.root
         self._lives += 1
-        shutil.copytree(before, self.root)
+        shutil.copytree(before, self.root, ignore=shutil.ignore_patterns("followers"))
 
     @precondition(lambda self: self.tracker)
     @rule()
