@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import lines
 import numpy as np
-from hand_off import host_rows
 from lines import Line, shown
+from sample_rows import host_rows
 
 ROWS = 1000
 

@@ -24,8 +24,8 @@ from typing import Any
 import jax
 import lines
 import numpy as np
-from hand_off import device_rows, host_rows
 from machine import described, machine_facts
+from sample_rows import device_rows, host_rows
 from trainer import BREAKOUT, CARTPOLE, Logged, large
 
 from hackmatrix.purejaxrl import init_runner, make_environment, make_train_chunk

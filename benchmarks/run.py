@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                                   about an hour on 2 cores
     python benchmarks/run.py --quick                           fewer rounds, wider intervals
-    python benchmarks/run.py --only hand_off                   one part
+    python benchmarks/run.py --only calls                      one part
     python benchmarks/run.py --purejaxrl PATH/TO/ppo.py        beside PureJaxRL's published program, given as it is
     python benchmarks/run.py --sb3-python PATH/TO/python       beside Stable-Baselines3, installed for that Python
 
@@ -24,7 +24,9 @@ from processes import Neighbours
 
 HERE = Path(__file__).parent
 PARTS = {
-    "hand_off": "The hand-off of rows",
+    "calls": "What tracking takes of the loop",
+    "row_cost": "A row, from `log` to the closed file",
+    "long_runs": "What must not grow",
     "peers": "The same yardstick for other trackers",
     "trainer": "The trainer",
     "game": "The game",
