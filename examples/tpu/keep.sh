@@ -5,6 +5,22 @@ set -euo pipefail
 : "${NAME:?}" "${ZONE:?}" "${TYPE:?}" "${VERSION:?}" "${REPOSITORY:?}" "${MIRROR:?}"
 here=$(cd "$(dirname "$0")" && pwd)
 queue=(gcloud compute tpus queued-resources)
+errors=$(mktemp)
+trap 'rm -f "$errors"' EXIT
+
+say() {
+    echo "$(date -u +%H:%M:%S) $NAME: $*"
+}
+
+look() { # the state, NONE where there is no resource; fails where neither can be known
+    "${queue[@]}" describe "$NAME" --zone "$ZONE" --format 'value(state.state)' 2>"$errors" && return
+    if grep -q NOT_FOUND "$errors"; then
+        echo NONE
+    else
+        cat "$errors" >&2
+        return 1
+    fi
+}
 
 create() {
     "${queue[@]}" create "$NAME" --node-id "$NAME" --zone "$ZONE" --spot \
@@ -13,12 +29,20 @@ create() {
         --metadata-from-file "startup-script=$here/install.sh"
 }
 
+delete() {
+    "${queue[@]}" delete "$NAME" --zone "$ZONE" --force --quiet
+}
+
+# Whatever fails is told and tried again at the next look: quota comes back, and so does the network.
 while true; do
-    state=$("${queue[@]}" describe "$NAME" --zone "$ZONE" --format 'value(state.state)' 2>/dev/null || echo NONE)
-    echo "$(date -u +%H:%M:%S) $NAME: $state"
-    case $state in
-        NONE) create ;;
-        SUSPENDED | FAILED) "${queue[@]}" delete "$NAME" --zone "$ZONE" --force --quiet ;;
-    esac
+    if state=$(look); then
+        say "$state"
+        case $state in
+            NONE) create || say "not created; tried again at the next look" ;;
+            SUSPENDED | FAILED) delete || say "not deleted; tried again at the next look" ;;
+        esac
+    else
+        say "state not known; asked again at the next look"
+    fi
     sleep "${EVERY_S:-60}"
 done

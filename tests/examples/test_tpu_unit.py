@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -160,44 +162,110 @@ def test_shellcheck_finds_nothing_in_the_scripts() -> None:
 
 
 GCLOUD = """#!/usr/bin/env bash
-# Answers from a file of states; notes what it was asked.
+# Keeps one resource in a file. A call for which a file of errors lies ready fails once.
 echo "$4 $5" >>"$PLACE/asked"
-state=$(cat "$PLACE/state")
+fail() { echo "ERROR: (gcloud.compute.tpus.queued-resources.$1) $2" >&2; exit 1; }
+if [ -e "$PLACE/fails-$4" ]; then
+    error=$(cat "$PLACE/fails-$4")
+    rm "$PLACE/fails-$4"
+    fail "$4" "$error"
+fi
 case $4 in
-    describe) [ "$state" != NONE ] && echo "$state" ;;
-    create) printf '%s\\n' "$@" >"$PLACE/flags"; echo ACTIVE >"$PLACE/state" ;;
-    delete) echo NONE >"$PLACE/state" ;;
+    describe) [ -e "$PLACE/state" ] || fail describe "NOT_FOUND: Resource '$5' was not found"
+        echo "WARNING: a newer gcloud is there" >&2
+        cat "$PLACE/state" ;;
+    create) [ -e "$PLACE/state" ] && fail create "ALREADY_EXISTS: Resource '$5' already exists"
+        printf '%s\\n' "$@" >"$PLACE/flags"
+        echo ACTIVE >"$PLACE/new" && mv "$PLACE/new" "$PLACE/state" ;;
+    delete) rm "$PLACE/state" ;;
 esac
 """
 
 
-def test_a_tpu_that_was_taken_away_is_asked_for_again(tmp_path: Path) -> None:
-    program = tmp_path / "gcloud"
-    program.write_text(GCLOUD, "utf-8")
-    program.chmod(0o755)
-    state, asked = tmp_path / "state", tmp_path / "asked"
-    state.write_text("NONE", "utf-8")
-    asked.touch()
-    environment = {
-        **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PLACE": str(tmp_path), "EVERY_S": "0.05",
-        "NAME": "hm", "ZONE": "z", "TYPE": "v4-8", "VERSION": "v", "REPOSITORY": "r", "MIRROR": "gs://b/runs",
-        "FLAGS": "--num-envs 8 --seed 1", "WANDB_API_KEY": "key",
-    }  # fmt: skip
-    process = subprocess.Popen(
-        [FOLDER / "keep.sh"], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        wait_for(lambda: state.read_text("utf-8").strip() == "ACTIVE")
-        state.write_text("SUSPENDED", "utf-8")
-        wait_for(lambda: asked.read_text("utf-8").count("create hm") == 2)
-        wait_for(lambda: state.read_text("utf-8").strip() == "ACTIVE")  # it has been created
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    done = [line for line in asked.read_text("utf-8").splitlines() if not line.startswith("describe")]
-    assert done[:3] == ["create hm", "delete hm", "create hm"]
-    said = (tmp_path / "flags").read_text("utf-8")
-    assert "|hackmatrix-flags=--num-envs 8 --seed 1|hackmatrix-wandb-key=key\n" in said
+class Cloud:
+    """A program ``gcloud`` with one resource, and ``keep.sh`` beside it."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        program = place / "gcloud"
+        program.write_text(GCLOUD, "utf-8")
+        program.chmod(0o755)
+
+    @contextmanager
+    def kept(self) -> Iterator[subprocess.Popen[bytes]]:
+        environment = {
+            **os.environ, "PATH": f"{self.place}:{os.environ['PATH']}", "PLACE": str(self.place), "EVERY_S": "0.05",
+            "NAME": "hm", "ZONE": "z", "TYPE": "v4-8", "VERSION": "v", "REPOSITORY": "r", "MIRROR": "gs://b/runs",
+            "FLAGS": "--num-envs 8 --seed 1", "WANDB_API_KEY": "key",
+        }  # fmt: skip
+        with (self.place / "said").open("wb") as said:
+            process = subprocess.Popen(
+                [FOLDER / "keep.sh"], env=environment, stdout=said, stderr=said, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def becomes(self, state: str) -> None:
+        (self.place / "new-state").write_text(state + "\n", "utf-8")
+        (self.place / "new-state").rename(self.place / "state")
+
+    def is_active(self) -> bool:
+        return self.read("state").strip() == "ACTIVE"
+
+    def fails_once(self, call: str, error: str) -> None:
+        (self.place / f"fails-{call}").write_text(error, "utf-8")
+
+    def asked(self) -> list[str]:
+        """What was asked, but for how it is."""
+        return [line for line in self.read("asked").splitlines() if not line.startswith("describe")]
+
+    def read(self, name: str) -> str:
+        try:
+            return (self.place / name).read_text("utf-8")
+        except FileNotFoundError:
+            return ""
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Cloud:
+    return Cloud(tmp_path)
+
+
+def test_a_tpu_that_was_taken_away_is_asked_for_again(cloud: Cloud) -> None:
+    with cloud.kept():
+        wait_for(cloud.is_active)
+        cloud.becomes("SUSPENDED")
+        wait_for(lambda: cloud.asked().count("create hm") == 2)
+        wait_for(cloud.is_active)  # it has been created
+    assert cloud.asked() == ["create hm", "delete hm", "create hm"]
+    assert "|hackmatrix-flags=--num-envs 8 --seed 1|hackmatrix-wandb-key=key\n" in cloud.read("flags")
+
+
+def test_a_look_that_fails_is_no_answer(cloud: Cloud) -> None:
+    cloud.becomes("ACTIVE")
+    cloud.fails_once("describe", "UNAVAILABLE: the service is not available now")
+    with cloud.kept() as process:
+        wait_for(lambda: "hm: ACTIVE" in cloud.read("said"))
+        assert process.poll() is None
+    assert cloud.asked() == []
+    assert "UNAVAILABLE" in cloud.read("said")
+    assert "state not known" in cloud.read("said")
+
+
+def test_what_fails_is_told_and_tried_again(cloud: Cloud) -> None:
+    cloud.becomes("SUSPENDED")
+    cloud.fails_once("delete", "UNAVAILABLE: connection reset")
+    cloud.fails_once("create", "RESOURCE_EXHAUSTED: quota exceeded")
+    with cloud.kept() as process:
+        wait_for(cloud.is_active)
+        assert process.poll() is None
+    assert cloud.asked() == ["delete hm", "delete hm", "create hm", "create hm"]
+    said = cloud.read("said")
+    for each in ("connection reset", "not deleted", "quota exceeded", "not created"):
+        assert each in said, said
 
 
 def wait_for(what) -> None:
