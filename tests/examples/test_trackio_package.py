@@ -53,6 +53,19 @@ def test_a_stranger_s_tracker_is_used_by_its_name_from_the_command_line(
     assert installed.run("-c", READ.format("cart", "one"), cwd=tmp_path, **place).strip() == "[3, 6, 9, 12]"
 
 
+def test_the_script_of_its_page_runs_as_the_page_says(installed: Environment, tmp_path: Path) -> None:
+    place = {"TRACKIO_DIR": str(tmp_path / "trackio"), "HOME": str(tmp_path)}
+    (command,) = re.findall(
+        r"^python (train\.py .*?) +#", (PROJECT / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    script, *flags = command.split()
+    installed.run(PROJECT / script, *flags, cwd=tmp_path, **place)
+    (run,) = (path.parent.name for path in (tmp_path / "runs").glob("*/run.json"))
+    assert installed.run("-c", READ.format("hackmatrix", run), cwd=tmp_path, **place).strip() == str(
+        [*range(100)]
+    )
+
+
 OLD = """
 from hackmatrix.tracking import open_tracker
 with open_tracker("jsonl", name="old", project="replayed") as tracker:
