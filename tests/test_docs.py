@@ -1,6 +1,7 @@
 """The code in the README and in docs/ runs as it stands there, and links lead somewhere."""
 
 import doctest
+import importlib
 import os
 import re
 import subprocess
@@ -104,7 +105,22 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["hackmatrix.tracking"])
-def test_the_examples_in_docstrings_hold(module: str) -> None:
-    __import__(module)
-    assert doctest.testmod(sys.modules[module]).failed == 0
+DOCTESTED = sorted(
+    path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__").replace("/", ".")
+    for path in (ROOT / "hackmatrix").rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
+
+
+def test_modules_with_examples_are_found() -> None:
+    assert {"hackmatrix.tracking", "hackmatrix.purejaxrl"} <= set(DOCTESTED)
+
+
+@pytest.mark.parametrize("module", DOCTESTED)
+def test_the_examples_in_docstrings_hold(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not module.startswith("hackmatrix.tracking"):
+        pytest.importorskip("flax", reason="needs hackmatrix[train]")
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
