@@ -136,6 +136,21 @@ def _closed_files(source: Path, name: str) -> dict[str, str]:
     return files
 
 
+def newest_pieces(checkpoints: Path, kind: str) -> list[Path]:
+    """The pieces of a journal that the newest checkpoint names; none where there is no checkpoint.
+
+    Args:
+        checkpoints: the folder.
+        kind: ``metrics`` or ``records``.
+    """
+    for step in reversed(steps_on_disk(checkpoints)):
+        try:
+            return [checkpoints / name for name in getattr(read_bundle(checkpoints, step), kind)]
+        except (DamagedCheckpointError, FileNotFoundError):
+            continue  # verify tells, or it was pruned meanwhile
+    return []
+
+
 class BundleMaker:
     """Closes pieces of a run's journals and puts checkpoints together; used from one thread at a time.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from hackmatrix.tracking.errors import RunFolderError
 from hackmatrix.tracking.journal import read_chunks, scan
 from hackmatrix.tracking.lines import NONFINITE, RUNTIME, STEP, TIMESTAMP, parse_nonfinite
+from hackmatrix.tracking.naming import check_tag
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +62,17 @@ class ColumnReader:
         path: the journal.
         tags, clock: as for ``read_columns``.
 
+    Raises:
+        InvalidTagError: one of ``tags`` can be no tag.
+
     Attributes:
         offset: bytes read so far.
         rows: lines among them.
     """
 
     def __init__(self, path: Path, tags: Sequence[str] | None = None, *, clock: bool = True) -> None:
+        if tags is not None:
+            tags = [check_tag(tag) for tag in dict.fromkeys(tags) if tag not in _OWN]
         self._path, self._tags = path, tags
         self._own = tuple(_OWN) if clock else (STEP,)
         self._decode = _all_tags(self._own) if tags is None else _named_tags(self._own, tags)

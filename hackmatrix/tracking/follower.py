@@ -88,6 +88,7 @@ class Follower:
         self._failing_since: float | None = None
         self._reader: StepReader | None = None
         self._first_open = True
+        self._takes_rows = True
         self._position: int | None = None
         self._handed: int | None = None
         self._given: int | None = None  # held or handed over, by the backend object of now
@@ -174,7 +175,7 @@ class Follower:
             problem = f"{artifacts} artifacts were not delivered"
         owed = bool(pending or artifacts or problem)
         return BackendReport(
-            handed_over=self._handed,
+            handed_over=self._handed if self._takes_rows else None,
             confirmed=known,
             pending=pending,
             kept=self._kept,
@@ -192,6 +193,8 @@ class Follower:
         return f"{self._command} --as NAME" if self._conflict else self._command
 
     def _count_pending(self, known: int | None) -> int:
+        if not self._takes_rows:
+            return 0
         size = self._metrics.size
         line = last_line(self._metrics.path, size) if known is not None else None
         if line is not None and known is not None and decode_row(line).step <= known:
@@ -232,6 +235,7 @@ class Follower:
             return math.inf
         standing = Standing(
             handed_over=self._given,
+            takes_rows=self._takes_rows,
             artifacts_owed=self._records.owed,
             newest_checkpoint=self._records.newest_checkpoint,
             problem=problem,
@@ -263,6 +267,7 @@ class Follower:
 
     def _open(self) -> Backend:
         backend = self._make()
+        self._takes_rows = backend.precision != "none"
         try:
             held = backend.open(self._run_info, self._config)
             self._position = held
@@ -329,7 +334,11 @@ class Follower:
         self.backend = None
         seconds = max(0.0, ending.deadline - time.monotonic())
         self._confirmed = backend.close(ending.status, ending.summary, seconds)
-        if self._handed is not None and (self._confirmed is None or self._confirmed < self._handed):
+        if (
+            self._takes_rows
+            and self._handed is not None
+            and (self._confirmed is None or self._confirmed < self._handed)
+        ):
             # A client that gave up in silence, a server that came late: ask again what is held, and go on.
             raise BackendUnreachableError(
                 f"it confirms {'no step' if self._confirmed is None else f'steps up to {self._confirmed}'}, "

@@ -16,7 +16,7 @@ from hackmatrix.tracking.errors import DamagedCheckpointError, RunFolderError
 from hackmatrix.tracking.journal import read_chunks, scan
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.run_folder import RunFolder, write_whole
-from hackmatrix.tracking.verifying import is_prefix, leftovers
+from hackmatrix.tracking.verifying import is_prefix, leftovers, lost_rows
 
 
 def repair(path: Path) -> None:
@@ -37,6 +37,7 @@ def repair(path: Path) -> None:
             _rebuild("metrics", folder, folder.metrics, bundle)
             _rebuild("records", folder, folder.records, bundle)
         restore(folder, None, None)
+        _count_lost(folder)
     finally:
         lock.release()
 
@@ -67,6 +68,16 @@ def _restore_identity(folder: RunFolder, bundle: Bundle) -> None:
     except RunFolderError:
         folder.set_aside(folder.identity, folder.identity.name)
     write_whole(folder.identity, (folder.checkpoints / step_folder(bundle.step) / "run.json").read_bytes())
+
+
+def _count_lost(folder: RunFolder) -> None:
+    lost = lost_rows(folder)
+    identity = folder.read_identity() if lost else None
+    if identity is not None:
+        report = identity["report"]
+        report["rows"] -= lost
+        report["dropped_rows"] += lost
+        folder.write_identity(identity)
 
 
 def _rebuild(kind: str, folder: RunFolder, journal: Path, bundle: Bundle) -> None:

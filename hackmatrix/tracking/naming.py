@@ -16,6 +16,9 @@ from datetime import date as Date  # noqa: N812 - the field of RunName is called
 from hackmatrix.tracking.errors import InvalidNameError, InvalidTagError
 
 LONGEST_NAME = 100  # characters; leaves room for folders around it, and is below what every backend takes
+_ESCAPED = frozenset(
+    '"\\' + "".join(map(chr, range(0x20)))
+)  # in JSON; readers in bulk compare the bytes of a tag
 _LONGEST_SHOWN = 60  # characters of a refused text that a message repeats
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -160,7 +163,8 @@ def check_tag(tag: str) -> str:
         ``tag``, as a plain ``str``.
 
     Raises:
-        InvalidTagError: it is no string, empty, not valid Unicode, or begins with ``_``.
+        InvalidTagError: it is no string, empty, not valid Unicode, begins with ``_``, or has a character that JSON
+            escapes: a quotation mark, a backslash, a control character.
     """
     if not isinstance(tag, str):
         raise InvalidTagError(
@@ -177,6 +181,11 @@ def check_tag(tag: str) -> str:
             f"tag {_shown(tag)} has {_character(tag[error.start])} as character {error.start + 1}, half of a "
             f"surrogate pair, which is no valid Unicode; decode it with errors='replace'"
         ) from None
+    odd = next((index for index, each in enumerate(tag) if each in _ESCAPED), None)
+    if odd is not None:
+        raise InvalidTagError(
+            f"tag {_shown(tag)} has {_character(tag[odd])} as character {odd + 1}, which JSON escapes; leave it out"
+        )
     return str(tag)
 
 

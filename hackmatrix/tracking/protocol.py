@@ -15,7 +15,7 @@ Config: TypeAlias = Mapping[str, ConfigValue]
 Status: TypeAlias = Literal["finished", "failed", "interrupted", "preempted"]
 Resume: TypeAlias = Literal["never", "allow", "must"]
 # json: every number equal, but the sign of zero and the difference between 1 and 1.0 may be lost.
-Precision: TypeAlias = Literal["float64", "float32", "json"]
+Precision: TypeAlias = Literal["float64", "float32", "json", "none"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -319,7 +319,7 @@ class Backend(Protocol):
     ``RunNames``, ``RunDefaults``, ``HasNative``.
     """
 
-    precision: Precision
+    precision: Precision  # what is kept of a number; "none": rows are not, or only inside artifacts
     url: str | None  # read after open
 
     def open(self, run: RunInfo, config: Config) -> int | None:

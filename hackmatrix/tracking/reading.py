@@ -11,6 +11,7 @@ from hackmatrix.tracking.folding import StepReader
 from hackmatrix.tracking.frames import arrow_table, needs, numpy_arrays, pandas_frame, polars_frame
 from hackmatrix.tracking.journal import lines_of, read_chunks
 from hackmatrix.tracking.lines import decode_row
+from hackmatrix.tracking.mirrored import journal_of
 from hackmatrix.tracking.protocol import Config, Number, Row
 from hackmatrix.tracking.records import read_records
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
@@ -63,13 +64,18 @@ class RunReader:
         """``running``, ``finished``, ``failed``, ``interrupted``, ``preempted`` or ``lost``."""
         return RunFolder(self.folder).status(dict(self.identity))
 
+    @property
+    def journal(self) -> Path:
+        """The file of its rows, one a line; of a run in a mirror a copy, up to its newest checkpoint."""
+        return journal_of(RunFolder(self.folder), "metrics")
+
     def lines(self) -> Iterator[Row]:
         """The rows as they were logged; several may name one step. A torn last line is never shown."""
-        yield from map(decode_row, lines_of(read_chunks(RunFolder(self.folder).metrics)))
+        yield from map(decode_row, lines_of(read_chunks(self.journal)))
 
     def rows(self) -> Iterator[Row]:
         """The rows, one for each step."""
-        path = RunFolder(self.folder).metrics
+        path = self.journal
         if not path.exists():
             return
         reader = StepReader(path, None)
@@ -104,7 +110,7 @@ class RunReader:
             MissingPackageError: NumPy is not installed.
             RunFolderError: the journal is damaged.
         """
-        return needs("frames", offer=lambda: read_columns(RunFolder(self.folder).metrics, tags))
+        return needs("frames", offer=lambda: read_columns(self.journal, tags))
 
     def to_numpy(self, tags: Sequence[str] | None = None) -> "dict[str, np.ndarray[Any, Any]]":
         """Tag -> int64 or float64, (step,); a masked array where rows lack the tag, since NaN is a value.
@@ -131,7 +137,7 @@ class RunReader:
 
     def records(self) -> list[dict[str, Any]]:
         """Artifacts and media, as they were recorded."""
-        return list(read_records(RunFolder(self.folder).records))
+        return list(read_records(journal_of(RunFolder(self.folder), "records")))
 
 
 def read_run(path_or_name: str | Path, root: str | Path = DEFAULT_ROOT) -> RunReader:

@@ -7,12 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from hackmatrix.tracking.errors import RunNotFoundError, UnknownBackendError
+from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError, UnknownBackendError
 from hackmatrix.tracking.exiting import ExitHook
 from hackmatrix.tracking.follower import Ending, Follower
 from hackmatrix.tracking.identity import run_info, shown_config
-from hackmatrix.tracking.journal import read_chunks, scan
+from hackmatrix.tracking.journal import Extent, read_chunks, scan
 from hackmatrix.tracking.lock import RunLock
+from hackmatrix.tracking.mirrored import is_mirror
 from hackmatrix.tracking.naming import check_name, run_id
 from hackmatrix.tracking.options import refuse_unused_options
 from hackmatrix.tracking.protocol import FinishReport, Status
@@ -60,8 +61,9 @@ def replay(
         What each backend holds now; also kept in ``run.json``.
 
     Raises:
-        RunNotFoundError: there is no such run on this disk, or it has no row.
+        RunNotFoundError: there is no such run on this disk.
         RunInUseError: it is being written now.
+        RunFolderError: it is damaged, or lies in a mirror.
         BackendSetupError, RunConflictError: a backend needs the user, or has another run of this name.
     """
     names = [name for name in tracker_names(backends) if name not in WORDS]
@@ -71,8 +73,8 @@ def replay(
     makers = {name: backend_maker(name, (options or {}).get(name, {})) for name in names}
     for make in makers.values():
         make()  # options and packages are refused before anything is opened
-    reader = read_run(path_or_name, root)
-    folder = RunFolder(reader.folder)
+    folder = RunFolder(read_run(path_or_name, root).folder)
+    _refuse_mirror(folder)
     lock = RunLock(folder.lock)
     try:
         identity = folder.read_identity()
@@ -81,6 +83,7 @@ def replay(
         written = identity["attempts"][-1].get("status")
         status = cast("Status", written if written in _STATUSES else "failed")
         extent = scan(read_chunks(folder.metrics))
+        _refuse_damaged(folder, extent)
         run = run_info(identity, folder, resume="allow", resumed=True, last_step=extent.last_step)
         if as_name is not None:
             run = replace(run, name=check_name("run name", as_name), id=run_id(as_name))
@@ -115,6 +118,23 @@ def replay(
         return report
     finally:
         lock.release()
+
+
+def _refuse_mirror(folder: RunFolder) -> None:
+    if is_mirror(folder):
+        raise RunFolderError(
+            f"{folder.path} is a mirror's copy of a run, without a journal of its own; copy the folder to this disk, "
+            "make the copy whole with hackmatrix-runs verify --repair, and replay that one"
+        )
+
+
+def _refuse_damaged(folder: RunFolder, extent: Extent) -> None:
+    """A kill leaves one unfinished line at the end; whole lines that are no rows would be lost in silence."""
+    if any(b"\n" in chunk for chunk in read_chunks(folder.metrics, extent.size)):
+        raise RunFolderError(
+            f"{folder.metrics} is damaged at byte {extent.size}, after {extent.lines} rows: what follows could not "
+            f"be delivered; see hackmatrix-runs verify {folder.path}"
+        )
 
 
 def _note(identity: dict[str, Any], report: FinishReport, *, under_its_name: bool) -> None:

@@ -14,6 +14,12 @@ from hackmatrix.tracking.journal import write_all
 from hackmatrix.tracking.lock import is_held
 from hackmatrix.tracking.strict_json import decode_strict, encode_strict
 
+_ANY = object  # null, too
+_NEEDED: dict[str, type] = {
+    "name": str, "id": str, "uid": str, "project": _ANY, "entity": _ANY, "group": _ANY, "job_type": _ANY,
+    "tags": list, "notes": _ANY, "config": dict, "config_digest": str, "attempts": list, "summary": dict,
+}  # fmt: skip
+
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file that is seen either not at all or complete, also after a power cut.
@@ -68,6 +74,10 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_attempt(found: object) -> bool:
+    return isinstance(found, dict) and "number" in found and "started" in found
+
+
 class RunFolder:
     """Paths below ``root/<run name>`` and what is kept there as whole files."""
 
@@ -91,7 +101,7 @@ class RunFolder:
         """What ``run.json`` says; none where there is none, since a folder without it is no run.
 
         Raises:
-            RunFolderError: the file is there and no JSON object.
+            RunFolderError: the file is there and no run's description, or one that lacks what readers need.
         """
         try:
             found = decode_strict(self.identity.read_bytes())
@@ -103,6 +113,13 @@ class RunFolder:
             ) from problem
         if not isinstance(found, dict) or "name" not in found:
             raise RunFolderError(f"{self.identity} is no run's description; restore it or move it away")
+        lacking = [
+            key for key, kind in _NEEDED.items() if key not in found or not isinstance(found[key], kind)
+        ]
+        if lacking or not all(_is_attempt(each) for each in found["attempts"] or (None,)):
+            raise RunFolderError(
+                f"{self.identity} lacks {', '.join(lacking) or 'whole attempts'}; restore it or move it away"
+            )
         return found
 
     def write_identity(self, identity: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ class Standing:
 
     Attributes:
         handed_over: the last step that the backend has been given, in this attempt or before; None for none.
+        takes_rows: whether it keeps rows at all.
         artifacts_owed: artifacts that it has yet to take.
         newest_checkpoint: the step of the newest one that it took in this attempt.
         problem: the failure that is going on.
@@ -25,6 +26,7 @@ class Standing:
     """
 
     handed_over: int | None
+    takes_rows: bool
     artifacts_owed: int
     newest_checkpoint: int | None
     problem: str | None

@@ -10,9 +10,10 @@ from hackmatrix.tracking.artifacts import digest_folder
 from hackmatrix.tracking.bundles import Bundle, read_bundle, steps_on_disk, verify_bundle
 from hackmatrix.tracking.config import config_digest
 from hackmatrix.tracking.errors import DamagedCheckpointError, RunFolderError
-from hackmatrix.tracking.journal import lines_of, read_chunks
+from hackmatrix.tracking.journal import lines_of, read_chunks, scan
 from hackmatrix.tracking.lines import STEP, decode_object, decode_row, encode_objects
 from hackmatrix.tracking.lock import is_held
+from hackmatrix.tracking.mirrored import is_mirror
 from hackmatrix.tracking.naming import run_id
 from hackmatrix.tracking.run_folder import RunFolder
 
@@ -45,7 +46,16 @@ def verify(path: Path) -> list[Finding]:
     found: list[Finding] = []
     for check in (_identity, _rows, _records, _checkpoints):
         found += check(folder, live=live)
+    if not live and not is_mirror(folder) and not any(each.file == folder.metrics.name for each in found):
+        found += _loss(folder)
     return found if live else [*found, *leftovers(folder)]
+
+
+def _loss(folder: RunFolder) -> Iterator[Finding]:
+    lost = lost_rows(folder)
+    if lost:
+        problem = f"{lost} rows that the last attempt wrote are missing"
+        yield Finding(folder.metrics.name, problem, "counts them as dropped in run.json; they are lost")
 
 
 def _identity(folder: RunFolder, *, live: bool) -> Iterator[Finding]:
@@ -99,6 +109,23 @@ def _rows(folder: RunFolder, *, live: bool) -> Iterator[Finding]:
         tags |= row.metrics.keys()
         size += len(line)
     yield from _torn(folder.metrics, size, "row", live=live)
+
+
+def lost_rows(folder: RunFolder) -> int:
+    """Rows that the last attempt wrote, by its own report, and that are not there; 0 if it came to no end."""
+    try:
+        identity = folder.read_identity() or {}
+        attempt = identity["attempts"][-1]
+        if "ended" not in attempt:
+            return 0
+        written: int = identity["report"]["rows"]
+        start = attempt["from_step"]
+    except (RunFolderError, LookupError):
+        return 0  # that is told already
+    present = sum(chunk.count(b"\n") for chunk in read_chunks(folder.metrics))
+    if start is not None:
+        present -= scan(read_chunks(folder.metrics), upto=start).lines
+    return max(0, written - present)
 
 
 def _repeated_keys(line: bytes) -> list[str]:
@@ -193,7 +220,7 @@ def _pieces(folder: RunFolder, bundles: list[Bundle]) -> Iterator[Finding]:
                 yield Finding(
                     f"checkpoints/step-{older.step}", f"its pieces of {kind} are not the run's", None
                 )
-        if not is_prefix((folder.checkpoints / name for name in names), journal):
+        if not is_mirror(folder) and not is_prefix((folder.checkpoints / name for name in names), journal):
             yield Finding(
                 journal.name,
                 f"it does not begin with the bytes that the checkpoint of step {newest.step} holds",

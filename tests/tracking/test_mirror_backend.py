@@ -11,13 +11,16 @@ from hackmatrix.tracking import (
     BackendSetupError,
     FoundRun,
     RunConflictError,
+    RunFolderError,
     Tracker,
     find_run,
     open_tracker,
     read_run,
     replay,
 )
+from hackmatrix.tracking.mending import repair
 from hackmatrix.tracking.replaying import replay_command
+from tests.tracking import list_backend  # noqa: F401 - registers its name
 
 pytest.importorskip("fsspec", reason="needs hackmatrix[mirror]")
 
@@ -198,3 +201,36 @@ def test_the_told_command_can_be_pasted(tmp_path: Path) -> None:
         "--tracker-option",
         "mirror.path=/mnt/my drive",
     ]
+
+
+def test_a_mirror_is_read_as_any_run_up_to_its_newest_checkpoint(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    tracker = life(tmp_path / "runs", mirror, 0, 55)
+    there = read_run("mine", mirror)
+    whole = read_run("mine", tmp_path / "runs")
+    assert list(there.rows()) == [row for row in whole.rows() if row.step <= 49]
+    assert there.columns()["_step"] == list(range(50))
+    assert there.records() == [each for each in whole.records() if each["_step"] < 49]
+    assert not (mirror / "mine" / "metrics.jsonl").exists(), "reading leaves nothing behind"
+    report = tracker.finish().backends["mirror"]
+    assert (report.handed_over, report.confirmed, report.pending) == (None, 49, 0)
+
+
+def test_a_mirror_without_a_checkpoint_confirms_nothing(tmp_path: Path) -> None:
+    options = {"mirror": {"path": str(tmp_path / "drive")}}
+    with open_tracker("mirror", name="mine", root=tmp_path, options=options) as tracker:
+        tracker.log({"a": 1.0}, step=0)
+    report = tracker.finish()
+    assert report.complete
+    assert report.backends["mirror"].confirmed is None
+
+
+def test_a_mirrored_run_is_replayed_after_it_was_made_whole(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "runs", mirror, 0, 55)
+    with pytest.raises(RunFolderError, match="verify --repair"):
+        replay("mine", "mirror", root=mirror, options={"mirror": {"path": str(tmp_path / "other")}})
+    shutil.copytree(mirror / "mine", tmp_path / "copy" / "mine")
+    repair(tmp_path / "copy" / "mine")
+    report = replay("mine", "listing", root=tmp_path / "copy")
+    assert report.backends["listing"].confirmed == 49

@@ -1,6 +1,7 @@
 import calendar
 import datetime as dt
 import hashlib
+import json
 import locale
 import re
 from datetime import date
@@ -284,7 +285,11 @@ def test_a_part_of_a_name_may_be_called_like_a_device():
 @given(st.text(min_size=1))
 def test_any_valid_text_is_a_tag(text):
     assume(not text.startswith("_"))
-    assert check_tag(text) == text
+    if json.dumps(text, ensure_ascii=False) == f'"{text}"':
+        assert check_tag(text) == text
+    else:
+        with pytest.raises(InvalidTagError, match="which JSON escapes"):
+            check_tag(text)
 
 
 @pytest.mark.parametrize(
@@ -292,6 +297,8 @@ def test_any_valid_text_is_a_tag(text):
     [
         ("", "empty"),
         ("_step", "begins with '_'"),
+        ('the "best" one', "has '\"' as character 5, which JSON escapes; leave it out"),
+        ("two\nlines", r"has '\n' as character 4"),
         ("a\ud800b", r"'\ud800' (U+D800) as character 2"),
         (b"loss", "is of type bytes"),
         (None, "is of type NoneType"),

@@ -68,6 +68,14 @@ def cut(name: str, size: int) -> Callable[[Path], None]:
     return damage
 
 
+def drop_last(name: str, count: int) -> Callable[[Path], None]:
+    def damage(run: Path) -> None:
+        lines = (run / name).read_bytes().splitlines(keepends=True)
+        (run / name).write_bytes(b"".join(lines[:-count]))
+
+    return damage
+
+
 def make(name: str) -> Callable[[Path], None]:
     def damage(run: Path) -> None:
         (run / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +104,7 @@ MENDED = [
     pytest.param(replace_in("metrics.jsonl", b"0.5", b"0.6"), "does not begin with the bytes", id="a changed row"),
     pytest.param(cut("metrics.jsonl", 150), "does not begin with the bytes", id="a journal cut short"),
     pytest.param(remove("metrics.jsonl"), "does not begin with the bytes", id="no journal"),
+    pytest.param(drop_last("metrics.jsonl", 2), "2 rows that the last attempt wrote are missing", id="lost rows"),
     pytest.param(remove("run.json"), "missing", id="no run.json"),
     pytest.param(cut("run.json", 40), "cannot be read", id="half a run.json"),
 ]  # fmt: skip
@@ -165,6 +174,22 @@ def test_what_is_taken_away_is_put_aside(run: Path) -> None:
     append("metrics.jsonl", b"{]\nand more")(run)
     repair(run)
     assert any(path.read_bytes() == b"{]\nand more" for path in (run / "discarded").iterdir())
+
+
+def test_rows_that_are_lost_for_good_count_as_dropped(run: Path) -> None:
+    before = read_run(run).identity["report"]
+    drop_last("metrics.jsonl", 2)(run)
+    repair(run)
+    after = read_run(run).identity["report"]
+    assert (after["rows"], after["dropped_rows"]) == (before["rows"] - 2, 2)
+
+
+def test_a_mirror_is_sound_without_journals_of_its_own(run: Path) -> None:
+    for name in ("metrics.jsonl", "records.jsonl", "lock"):
+        (run / name).unlink()
+    assert told(run) == ""
+    replace_in("checkpoints/step-6/state.bin", b"\6", b"\7")(run)
+    assert "has SHA-256" in told(run)
 
 
 def test_a_mended_run_goes_on(run: Path) -> None:

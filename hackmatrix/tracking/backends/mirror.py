@@ -46,13 +46,12 @@ class MirrorBackend:
         path: a folder (made if absent), or a URL that fsspec understands, e.g. ``gs://bucket/runs``.
     """
 
-    precision: Precision = "float64"
+    precision: Precision = "none"  # rows travel with checkpoints
 
     def __init__(self, *, path: str) -> None:
         self.url: str | None = path
         self._given = path
         self._name = ""
-        self._last: int | None = None
         try:
             self._files, self._root = fsspec.core.url_to_fs(str(path))
         except (ImportError, ValueError) as problem:
@@ -80,8 +79,8 @@ class MirrorBackend:
         return True
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Rows travel with checkpoints."""
-        self._last = rows[-1].step
+        """Nothing to do: rows travel with checkpoints."""
+        del rows
 
     def write_media(self, record: MediaRecord, path: Path | None) -> bool:
         """Histograms and texts travel as rows do; an image's file is an artifact of its own."""
@@ -92,16 +91,17 @@ class MirrorBackend:
         """Nothing waits."""
 
     def close(self, status: Status | None, summary: Mapping[str, Number], timeout: float) -> int | None:
-        """Note how the run ended beside its newest checkpoint."""
+        """Note how the run ended beside its newest checkpoint; that one's step is what is held."""
         del timeout
-        if status is not None:
-            with self._reachable():
-                identity = self._identity(self._name)
-                if identity is not None:
-                    identity["attempts"][-1]["status"] = status
-                    identity["summary"] = dict(summary)
-                    self._put(encode_strict(identity), self._name, "run.json")
-        return self._last
+        if status is None:
+            return None
+        with self._reachable():
+            identity = self._identity(self._name)
+            if identity is not None:
+                identity["attempts"][-1]["status"] = status
+                identity["summary"] = dict(summary)
+                self._put(encode_strict(identity), self._name, "run.json")
+            return max(self._steps(self._name), default=None)
 
     # Artifacts.
 
