@@ -31,6 +31,7 @@ KEEP_AT = (
 ENTITY = ""  # your team or user name at Weights & Biases
 REPOSITORY = ""  # what `git clone` takes, where this notebook is not inside a checkout
 ROOT = Path("/content/hackmatrix") if IN_COLAB else Path("..").resolve()  # the checkout
+DRIVE = Path("/content/drive")  # where Colab mounts yours
 FLAGS = """
     --env gymnax:CartPole-v1 --num-envs 16 --learning-rate 1e-3 --ent-coef 0 --total-timesteps 1000000
     --save-interval 40
@@ -81,8 +82,8 @@ if KEEP_AT == "drive":
     if IN_COLAB:
         from google.colab import drive
 
-        drive.mount("/content/drive")
-        MIRROR = Path("/content/drive/MyDrive/hackmatrix-runs")
+        drive.mount(str(DRIVE))
+        MIRROR = DRIVE / "MyDrive" / "hackmatrix-runs"
     kept_at = ["--mirror", str(MIRROR)]
 else:
     if IN_COLAB:
@@ -135,18 +136,20 @@ import matplotlib.pyplot as plt
 
 from hackmatrix.tracking import read_run
 
-places = [Path("runs"), MIRROR] if KEEP_AT == "drive" else [Path("runs")]
-found = [path for place in places for path in place.glob("*/run.json")]
+# A run that is on this disk has all its rows here; in the mirror it has those up to its newest checkpoint.
+places = [*([MIRROR] if KEEP_AT == "drive" else []), Path("runs")]
+found = {path.parent.name: path.parent for place in places for path in place.glob("*/run.json")}
 assert found, "it finished on a machine whose disk is gone; look at Weights & Biases"
-run = read_run(max(found, key=lambda path: path.stat().st_mtime).parent)
+run = read_run(max(found.values(), key=lambda folder: (folder / "run.json").stat().st_mtime))
 columns = run.columns(["train/mean_episode_return"])
-assert columns["_step"] == sorted(set(columns["_step"]))
-print(f"{run.name}: {run.status}, {len(columns['_step'])} rows, up to update {columns['_step'][-1]}")
+steps = columns["_step"]
+assert steps == sorted(set(steps))
+print(f"{run.name}: {run.status}, {len(steps)} rows, up to update {max(steps, default=0)}")
 for number, attempt in enumerate(run.attempts):
     print(f"attempt {number}: {attempt['status']}")
 
 figure, axes = plt.subplots(figsize=(7, 3))
-axes.plot(columns["_step"], columns["train/mean_episode_return"])
+axes.plot(steps, columns["train/mean_episode_return"])
 axes.set(xlabel="update", ylabel="mean episode return", title=run.name)
 figure.tight_layout()
 plt.show()

@@ -74,12 +74,12 @@ def execute(notebook: Any, folder: Path, until_lost: Callable[[], bool] | None =
 
 
 @contextmanager
-def environment(folder: Path, **more: str) -> Iterator[None]:
-    """The kernel inherits it: this Python's kernel, no device, nothing of the user's own."""
+def environment(folder: Path, python: Path = Path(sys.executable), **more: str) -> Iterator[None]:
+    """The kernel inherits it: a kernel of this Python, no device, nothing of the user's own."""
     before = dict(os.environ)
     spec = folder / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
-    argv = f'["{sys.executable}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
+    argv = f'["{python}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
     (spec / "kernel.json").write_text(f'{{"argv": {argv}, "display_name": "Python 3", "language": "python"}}')
     for name in list(os.environ):
         if name.startswith(("WANDB_", "HACKMATRIX_")):
@@ -98,7 +98,13 @@ def environment(folder: Path, **more: str) -> Iterator[None]:
 def lose_and_go_on(folder: Path, parameters: Mapping[str, str], is_safe: Callable[[], bool]) -> Any:
     """Lose kernel and disk once something is kept elsewhere; run everything again."""
     execute(with_parameters(parameters), folder, is_safe)
-    shutil.rmtree(folder / "runs")
+    return go_on_elsewhere(folder, parameters)
+
+
+def go_on_elsewhere(folder: Path, parameters: Mapping[str, str]) -> Any:
+    """Run everything on a machine of which nothing is left but what is kept elsewhere."""
+    for gone in ("runs", "hackmatrix"):
+        shutil.rmtree(folder / gone, ignore_errors=True)
     return execute(with_parameters(parameters), folder)
 
 

@@ -2,10 +2,14 @@
 
 import json
 import os
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import hackmatrix
+from tests.notebooks.colab_machine import ColabMachine
 from tests.wandb_service import WandbService
 from tests.wandb_service.client import client_environment
 from tests.wandb_service.fixtures import wandb_service
@@ -19,11 +23,29 @@ nbformat = pytest.importorskip("nbformat", reason="the package nbformat is not i
 running = pytest.importorskip("tests.notebooks.running", reason="the package nbclient is not installed")
 
 environment, lose_and_go_on, outputs_of = running.environment, running.lose_and_go_on, running.outputs_of
-NOTEBOOK, ROOT, SOURCE = running.NOTEBOOK, running.ROOT, running.SOURCE
+NOTEBOOK, SOURCE = running.NOTEBOOK, running.SOURCE
 
 SMALL = '''"--env gymnax:CartPole-v1 --num-envs 8 --num-steps 32 --num-minibatches 2 --hidden-dim 16
 --total-timesteps 204800 --save-interval 20 --no-compile-cache"'''.replace("\n", " ")
-PARAMETERS = {"ROOT": f"Path({str(ROOT)!r})", "FLAGS": SMALL}
+
+
+@pytest.fixture
+def colab(tmp_path: Path) -> ColabMachine:
+    pytest.importorskip("hatchling", reason="needs hatchling, which hackmatrix[dev] brings")
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    (tmp_path / "colab").mkdir()
+    return ColabMachine(tmp_path / "colab")
+
+
+def parameters(colab: ColabMachine, folder: Path, **more: str) -> dict[str, str]:
+    return {
+        "ROOT": f"Path({str(folder / 'hackmatrix')!r})",
+        "REPOSITORY": repr(f"file://{colab.repository}"),
+        "DRIVE": f"Path({str(folder / 'drive')!r})",
+        "FLAGS": SMALL,
+        **more,
+    }
 
 
 def check(said: str) -> None:
@@ -32,33 +54,51 @@ def check(said: str) -> None:
     assert "finished, 80 rows, up to update 800" in said, said
 
 
-@pytest.mark.skipif("HACKMATRIX_LONG_CHECKS" not in os.environ, reason="HACKMATRIX_LONG_CHECKS=1")
-def test_on_a_drive_it_goes_on_after_kernel_and_disk_are_lost(tmp_path: Path) -> None:
-    def is_safe() -> bool:
-        return any((tmp_path / "mirror").glob("*/checkpoints/step-*/manifest.json"))
+def check_install(colab: ColabMachine, folder: Path) -> None:
+    assert colab.installed() == hackmatrix.__version__
+    pinned = (folder / "constraints.txt").read_text("utf-8").splitlines()
+    assert pinned == [f"{package}=={version(package)}" for package in ("jax", "jaxlib")]
 
-    with environment(tmp_path):
-        done = lose_and_go_on(tmp_path, PARAMETERS, is_safe)
-    check(outputs_of(done))
-    images = [
-        output
-        for cell in done.cells
-        for output in cell.get("outputs", ())
-        if "image/png" in output.get("data", {})
-    ]
-    assert len(images) == 1
+
+def images_of(notebook) -> int:
+    return sum(
+        "image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())
+    )
+
+
+@pytest.mark.skipif("HACKMATRIX_LONG_CHECKS" not in os.environ, reason="HACKMATRIX_LONG_CHECKS=1")
+def test_on_a_drive_it_goes_on_after_kernel_and_disk_are_lost(colab: ColabMachine, tmp_path: Path) -> None:
+    mirror = tmp_path / "drive" / "MyDrive" / "hackmatrix-runs"
+
+    def is_safe() -> bool:
+        return any(mirror.glob("*/checkpoints/step-*/manifest.json"))
+
+    with environment(tmp_path, colab.python, **colab.environment):
+        done = lose_and_go_on(tmp_path, parameters(colab, tmp_path), is_safe)
+        after_the_end = running.go_on_elsewhere(tmp_path, parameters(colab, tmp_path))
+    check_install(colab, tmp_path)
+    said = outputs_of(done)
+    assert f"Mounted at {tmp_path / 'drive'}" in said
+    check(said)
+    said = outputs_of(after_the_end)
+    assert "has finished already" in said
+    assert "finished, 80 rows, up to update 800" in said, said
+    assert images_of(done) == images_of(after_the_end) == 1
 
 
 def test_at_weights_and_biases_it_goes_on_after_kernel_and_disk_are_lost(
-    wandb_service: WandbService, tmp_path: Path
+    wandb_service: WandbService, colab: ColabMachine, tmp_path: Path
 ) -> None:
     def is_safe() -> bool:
         names = [path.parent.name for path in (tmp_path / "runs").glob("*/run.json")]
         return bool(names) and bool(wandb_service.artifacts("ada", "hackmatrix", f"{names[0]}-checkpoint"))
 
-    parameters = {**PARAMETERS, "KEEP_AT": '"wandb"', "ENTITY": '"ada"'}
-    with environment(tmp_path, **client_environment(wandb_service, tmp_path / "kernel")):
-        done = lose_and_go_on(tmp_path, parameters, is_safe)
+    client = client_environment(wandb_service, tmp_path / "kernel")
+    client["COLABS_SECRET_WANDB_API_KEY"] = client.pop("WANDB_API_KEY")
+    at_wandb = parameters(colab, tmp_path, KEEP_AT='"wandb"', ENTITY='"ada"')
+    with environment(tmp_path, colab.python, **colab.environment, **client):
+        done = lose_and_go_on(tmp_path, at_wandb, is_safe)
+    check_install(colab, tmp_path)
     check(outputs_of(done))
     (run,) = (path.parent.name for path in (tmp_path / "runs").glob("*/run.json"))
     from hackmatrix.tracking import run_id
