@@ -49,6 +49,8 @@ def holds(text: str) -> bool:
         "config['learning rate'] == 0.5",
         r"'a\'b' == 'a\'b'",
         "step > -1_000",
+        "summary.mean_episode_return > .5",
+        "config.lr < 1.e-2 and step > -.5e3",
         "NOT step < 3 AND TRUE",
     ],
 )
