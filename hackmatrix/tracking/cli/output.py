@@ -1,16 +1,17 @@
-"""How the command line speaks: tables for people, one array for programs, one sentence for what is wrong."""
+"""How the command line speaks to people: tables, figures, and texts that a terminal can be trusted with."""
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hackmatrix.tracking.cli.json_array import print_json as print_json  # noqa: PLC0414 - readers move
+
 _PIPE_WIDTH = 10_000  # nothing is cut off where no terminal has an edge
+GAP = 2  # blanks between two columns
 STATUS_COLOURS = {
     "running": "cyan",
     "finished": "green",
@@ -27,28 +28,66 @@ def console() -> Console:
     return plain if plain.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
 
-def print_json(objects: Iterable[Any]) -> None:
-    """One array of strict JSON; NaN and infinities become null."""
-    text = json.dumps([_strict(each) for each in objects], indent=1, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(text + "\n")
+def colourful() -> bool:
+    """Whether standard output shows colours: a terminal, neither a dumb one nor one of who sets NO_COLOR."""
+    screen = console()
+    return screen.is_terminal and not screen.no_color and not screen.is_dumb_terminal
 
 
-def _strict(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    return [_strict(item) for item in value] if isinstance(value, list | tuple) else value
+def say(*parts: RenderableType) -> None:
+    """Print, in a pipe without the blanks that fill a table's last column."""
+    screen = console()
+    if screen.is_terminal:
+        screen.print(*parts, sep="\n")
+        return
+    with screen.capture() as told:
+        screen.print(*parts, sep="\n")
+    sys.stdout.write("\n".join(line.rstrip() for line in told.get().split("\n")))
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()) -> Table:
-    """A table without lines; columns named in ``right`` are numbers."""
-    grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+def visible(text: str) -> str:
+    r"""The text with what a terminal would obey, e.g. an escape or a newline, as Python writes it: ``\x1b``."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    spare: Sequence[str] = (),
+    width: int = _PIPE_WIDTH,
+) -> Table:
+    """A table without lines.
+
+    Args:
+        titles: of the columns; all empty: no line for them.
+        rows: cells; texts are escaped where a terminal would obey them.
+        right: columns of numbers.
+        spare: columns that are left out, the first one first, until a line fits in ``width``.
+        width: characters in a line.
+    """
+    left_out = set[str]()
+    for title in spare:
+        if width_of(titles, rows, left_out) > width:
+            left_out.add(title)
+    grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, show_header=any(titles))
     for title in titles:
-        grid.add_column(title, justify="right" if title in right else "left", overflow="fold")
+        if title not in left_out:
+            grid.add_column(title, justify="right" if title in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # no markup in data
+        cells = [cell for title, cell in zip(titles, row, strict=True) if title not in left_out]
+        grid.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells))
     return grid
+
+
+def width_of(
+    titles: Sequence[str], rows: Sequence[Sequence[str | Text]], left_out: Iterable[str] = ()
+) -> int:
+    """Characters in a line of such a table."""
+    columns = zip(titles, *rows, strict=True)
+    kept = [column for column in columns if column[0] not in left_out]
+    return sum(max(cell_len(str(cell)) for cell in column) + GAP for column in kept) - GAP
 
 
 def status_text(status: str) -> Text:
