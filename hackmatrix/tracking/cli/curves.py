@@ -1,11 +1,13 @@
 """Curves out of runs: which tags, along which axis, smoothed, seeds of one config as mean and band."""
 
+import contextlib
 import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from hackmatrix.tracking.cli.listing import read_end
+from hackmatrix.tracking.cli.output import visible
 from hackmatrix.tracking.columns import Column, read_columns
 from hackmatrix.tracking.journal import lines_of, read_chunks
 from hackmatrix.tracking.lines import RUNTIME, STEP, decode_row
@@ -22,6 +24,7 @@ Axis: TypeAlias = Literal["step", "env_steps", "time"]
 _WILD = frozenset("*?[")
 _LIKED = ("*mean_episode_return", "*return*", "*reward*", "*loss*", "*")  # what is shown where nobody asks
 _HEAD = 64 << 10  # bytes at the beginning of a journal that are searched for tags
+_KEYS = 3  # of a config that name a curve, if they tell it from every other
 _GRID = 500  # points of a mean over runs that were not logged at the same places
 _MOST_POINTS = 4000  # of a curve; more than any screen has columns
 _UNITS = ((7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
@@ -50,7 +53,6 @@ class Chart(NamedTuple):
 
 
 class _Series(NamedTuple):
-    run: RunReader
     x: "Floats"
     y: "Floats"
 
@@ -71,22 +73,47 @@ def make_charts(
     Raises:
         CurveError: no run has such a tag, or the axis.
     """
-    found: dict[str, list[_Series]] = {}
-    for run in runs:
-        for tag, series in _read(run, globs, axis).items():
-            found.setdefault(tag, []).append(series)
+    groups = _labelled(runs, each=each)
+    found: dict[str, dict[str, list[_Series]]] = {}
+    for label, group in groups.items():
+        for run in group:
+            for tag, series in _read(run, globs, axis).items():
+                found.setdefault(tag, {}).setdefault(label, []).append(series)
     if not found:
-        known = sorted({tag for run in runs for tag in _known_tags(run)})
-        raise CurveError(f"no run has a tag like {', '.join(globs)}; there are: {', '.join(known) or 'none'}")
+        known = sorted({visible(tag) for run in runs for tag in _known_tags(run)})
+        if not known:
+            raise CurveError(f"nothing was logged yet by {', '.join(run.name for run in runs)}")
+        raise CurveError(f"no run has a tag like {', '.join(globs)}; there are: {', '.join(known)}")
     factor, unit = 1.0, {"step": "step", "env_steps": "env steps", "time": ""}[axis]
     if axis == "time":
-        longest = max(series.x[-1] for several in found.values() for series in several if len(series.x))
+        every = [series for of_tag in found.values() for group in of_tag.values() for series in group]
+        longest = max((series.x[-1] for series in every if len(series.x)), default=0.0)
         _, factor, unit = next(each for each in _UNITS if longest >= each[0])
     charts = []
-    for tag, several in found.items():
-        scaled = [series._replace(x=series.x / factor, y=_smoothed(series.y, smooth)) for series in several]
-        charts.append(Chart(tag, unit, [_thinned(curve) for curve in _curves(scaled, each=each, iqm=iqm)]))
+    for tag, of_tag in found.items():
+        curves = []
+        for label, several in of_tag.items():
+            scaled = [_Series(series.x / factor, _smoothed(series.y, smooth)) for series in several]
+            curves.append(_thinned(_curve(label, scaled, iqm=iqm)))
+        charts.append(Chart(tag, unit, curves))
     return charts
+
+
+def _labelled(runs: Sequence[RunReader], *, each: bool) -> dict[str, list[RunReader]]:
+    """Label -> the runs that are drawn as one; no two have one label, and it is the same for every tag."""
+    groups: dict[str, list[RunReader]] = {}
+    for run in runs:
+        groups.setdefault(str(run.folder) if each else _without_seed(run.config), []).append(run)
+    several = list(groups.values())
+    differing = _differing([group[0].config for group in several])
+    for keys in range(_KEYS, max(_KEYS, len(differing)) + 1):
+        labels = [_label(group, differing[:keys]) for group in several]
+        if len(set(labels)) == len(labels):
+            return dict(zip(labels, several, strict=True))
+    return {
+        label if labels.count(label) == 1 else f"{label} in {group[0].folder}": group
+        for label, group in zip(labels, several, strict=True)
+    }
 
 
 def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series]:
@@ -104,7 +131,7 @@ def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series
     else:
         columns = read_columns(journal, None, clock=clock)
         tags = _fitting([tag for tag in columns if not tag.startswith("_")], globs)
-    return {tag: _series(run, columns[x_tag], columns[tag]) for tag in tags}
+    return {tag: _series(columns[x_tag], columns[tag]) for tag in tags}
 
 
 def _beside_own(x_tag: str) -> list[str]:
@@ -112,21 +139,24 @@ def _beside_own(x_tag: str) -> list[str]:
     return [] if x_tag in (STEP, RUNTIME) else [x_tag]
 
 
-def _series(run: RunReader, x: Column, y: Column) -> _Series:
+def _series(x: Column, y: Column) -> _Series:
     import numpy as np
 
     here = np.ones(len(x.values), np.bool_)
     for column in (x, y):
         if column.present is not None:
             here &= column.present
-    return _Series(run, x.values[here].astype(np.float64), y.values[here].astype(np.float64))
+    return _Series(x.values[here].astype(np.float64), y.values[here].astype(np.float64))
 
 
 def _known_tags(run: RunReader) -> list[str]:
     """Tags near both ends of the journal."""
     journal = RunFolder(run.folder).metrics
-    head = [decode_row(line).metrics for line in lines_of(read_chunks(journal, 0, _HEAD))]
-    return list(dict.fromkeys(tag for metrics in (*head, read_end(journal)[1]) for tag in metrics))
+    known = dict[str, None]()
+    for line in lines_of(read_chunks(journal, 0, _HEAD)):
+        with contextlib.suppress(ValueError):  # who reads the columns tells of the damage
+            known |= dict.fromkeys(decode_row(line).metrics)
+    return list(known | dict.fromkeys(read_end(journal)[1]))
 
 
 def _fitting(tags: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -159,18 +189,8 @@ def _smoothed(y: "Floats", width: int) -> "Floats":
     return mean
 
 
-def _curves(several: Sequence[_Series], *, each: bool, iqm: bool) -> list[Curve]:
-    groups: dict[str, list[_Series]] = {}
-    for series in several:
-        key = str(series.run.folder) if each else _without_seed(series.run.config)
-        groups.setdefault(key, []).append(series)
-    differing = _differing([group[0].run.config for group in groups.values()])
-    return [
-        Curve(group[0].run.name, group[0].x, group[0].y)
-        if len(group) == 1
-        else _band(group, _label(group, differing), iqm=iqm)
-        for group in groups.values()
-    ]
+def _curve(label: str, group: Sequence[_Series], *, iqm: bool) -> Curve:
+    return Curve(label, *group[0]) if len(group) == 1 else _band(group, label, iqm=iqm)
 
 
 def _without_seed(config: Mapping[str, Any]) -> str:
@@ -185,10 +205,13 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)]
 
 
-def _label(group: Sequence[_Series], differing: Sequence[str]) -> str:
-    config = group[0].run.config
-    told = ", ".join(f"{key}={config.get(key)}" for key in differing[:3])
-    return f"{told or group[0].run.name} ({len(group)} runs)"
+def _label(group: Sequence[RunReader], differing: Sequence[str]) -> str:
+    """A run's name; of several the config's keys that tell them from others, else the name of their group."""
+    if len(group) == 1:
+        return group[0].name
+    config, label = group[0].config, group[0].identity.get("group")
+    told = ", ".join(f"{key}={config.get(key)}" for key in differing) or label
+    return f"{told} ({len(group)} runs)" if told else f"{len(group)} runs"
 
 
 def _band(group: Sequence[_Series], label: str, *, iqm: bool) -> Curve:

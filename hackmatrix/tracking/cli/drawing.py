@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hackmatrix.tracking.cli.curves import Chart
+from hackmatrix.tracking.cli.output import visible
 
 # Okabe and Ito's colours, in an order that keeps neighbours apart for every kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#666666")
 _MARKS = "ox+*#%@$"
 _TERMINAL_COLOURS = ("blue+", "orange+", "green+", "magenta+", "yellow+", "cyan+", "red+", "gray+")
+_EDGE = "·"  # of a band, in a terminal
 
 
 def _colours(charts: Sequence[Chart], palette: Sequence[str]) -> dict[str, str]:
@@ -29,7 +31,6 @@ def draw_picture(charts: Sequence[Chart], path: Path, *, log_y: bool) -> None:
     down = math.ceil(len(charts) / across)
     colours = _colours(charts, COLOURS)
     style: Any = {
-        "text.parse_math": False,
         "svg.fonttype": "none",
         "font.size": 10,
         "agg.path.chunksize": 500,  # a noisy curve is drawn in a third of the time
@@ -51,12 +52,14 @@ def _draw_axes(axes: Any, chart: Chart, colours: Mapping[str, str], *, log_y: bo
         axes.plot(curve.x, curve.y, color=colour, linewidth=1.4, label=label, marker=mark)
         if curve.low is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
-    axes.set_title(chart.tag, fontsize=11)
+    axes.set_title(chart.tag, fontsize=11, parse_math=False)  # what a person named may have a $ in it
     axes.set_xlabel(chart.x_label)
     axes.set_yscale("log" if log_y else "linear")
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, framealpha=0.85, edgecolor="none")  # readable where curves cover all
+    legend = axes.legend(fontsize=8, framealpha=0.85, edgecolor="none")  # readable where curves cover all
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def draw_page(charts: Sequence[Chart], path: Path, *, title: str, log_y: bool) -> None:
@@ -104,24 +107,35 @@ def draw_in_terminal(charts: Sequence[Chart], width: int, *, colour: bool, log_y
         plotext.clear_figure()
         plotext.theme("clear")
         plotext.plot_size(width, 20)
-        plotext.title(chart.tag)
+        plotext.title(visible(chart.tag))
         plotext.xlabel(chart.x_label)
+        for curve in chart.curves:
+            for edge in (curve.low, curve.high):
+                if edge is not None:
+                    x, y = _points(curve.x, edge, log_y=log_y)
+                    plotext.scatter(x, y, marker=_EDGE, color=colours[curve.label].removesuffix("+"))
         for index, curve in enumerate(chart.curves):
-            points = [
-                (x, math.log10(y) if log_y else y)
-                for x, y in zip(curve.x.tolist(), curve.y.tolist(), strict=True)
-                if math.isfinite(y) and (y > 0 or not log_y)
-            ]
-            if points:
+            x, y = _points(curve.x, curve.y, log_y=log_y)
+            if x:
                 plotext.plot(
-                    [x for x, _ in points],
-                    [y for _, y in points],
+                    x,
+                    y,
                     marker="braille" if colour or len(chart.curves) == 1 else _MARKS[index % len(_MARKS)],
                     color=colours[curve.label],
-                    label=curve.label,
+                    label=visible(curve.label),
                 )
         if log_y:
             plotext.ylabel("log10")
         text = plotext.build()
         drawn.append(text if colour else plotext.uncolorize(text))
     return "\n".join(drawn)
+
+
+def _points(xs: Any, ys: Any, *, log_y: bool) -> tuple[list[float], list[float]]:
+    """Those that have a place on the axes."""
+    told = [
+        (x, math.log10(y) if log_y else y)
+        for x, y in zip(xs.tolist(), ys.tolist(), strict=True)
+        if math.isfinite(y) and (y > 0 or not log_y)
+    ]
+    return [x for x, _ in told], [y for _, y in told]

@@ -1,14 +1,16 @@
 """``plot``: runs over each other, as a picture, as a page, or in the terminal."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 
-from hackmatrix.tracking.cli.curves import Axis, CurveError, make_charts
+from hackmatrix.tracking.cli.curves import Axis, Chart, CurveError, make_charts
 from hackmatrix.tracking.cli.drawing import draw_in_terminal, draw_page, draw_picture
 from hackmatrix.tracking.cli.finding import open_run
-from hackmatrix.tracking.cli.output import console, print_json
+from hackmatrix.tracking.cli.json_array import print_json
+from hackmatrix.tracking.cli.output import colourful, console, visible
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 _SUFFIXES = (".png", ".svg", ".html")
@@ -60,31 +62,48 @@ def plot(
       hackmatrix-runs plot RUN RUN RUN --metric loss --metric "*return" --smooth 20 -o curves.png
       hackmatrix-runs plot RUN RUN --x env_steps -o curves.html
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
-    if output is not None and output.suffix not in _SUFFIXES:
+    if output is not None and output.suffix.lower() not in _SUFFIXES:
         raise click.UsageError(f"{str(output)!r} ends in none of {', '.join(_SUFFIXES)}")
     if output is not None and not output.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {str(output.parent)!r}; make it first")
-    runs = [open_run(name, root) for name in dict.fromkeys(names)]
+    runs = list({run.folder.resolve(): run for run in (open_run(name, root) for name in names)}.values())
     try:
         charts = make_charts(runs, globs, cast("Axis", axis), smooth, each=each, iqm=iqm)
     except CurveError as problem:
         raise click.UsageError(str(problem)) from problem
+    _tell_what_is_missing(charts, log_y=log_y)
     if as_json:
-        print_json(
-            {"tag": chart.tag, "label": curve.label, "x": curve.x.tolist(), "y": curve.y.tolist()}
-            for chart in charts
-            for curve in chart.curves
-        )
+        print_json(_objects(charts))
     if output is None:
         if not as_json:
             screen = console()
             width = min(screen.width, 110) if screen.is_terminal else 100
-            click.echo(draw_in_terminal(charts, width, colour=screen.is_terminal, log_y=log_y))
+            click.echo(draw_in_terminal(charts, width, colour=colourful(), log_y=log_y))
         return
-    if output.suffix == ".html":
+    if output.suffix.lower() == ".html":
         title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs"
         draw_page(charts, output, title=title, log_y=log_y)
     else:
         draw_picture(charts, output, log_y=log_y)
     if not as_json:
         click.echo(output)
+
+
+def _objects(charts: list[Chart]) -> Iterator[dict[str, Any]]:
+    for chart in charts:
+        for curve in chart.curves:
+            arrays = {name: values for name, values in curve._asdict().items() if name != "label"}
+            told = {name: values.tolist() for name, values in arrays.items() if values is not None}
+            yield {"tag": chart.tag, "label": curve.label, **told}
+
+
+def _tell_what_is_missing(charts: list[Chart], *, log_y: bool) -> None:
+    """A curve of which nothing can be drawn is no empty chart without a word."""
+    import numpy as np
+
+    for chart in charts:
+        for curve in chart.curves:
+            if not (np.isfinite(curve.y) & ((curve.y > 0) | (not log_y))).any():
+                why = "no value is finite" + (" or above 0" if log_y else "")
+                told = f"warning: nothing to draw of {chart.tag} for {curve.label}: {why}"
+                click.echo(visible(told), err=True)

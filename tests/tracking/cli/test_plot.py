@@ -157,6 +157,109 @@ def test_without_colours_several_curves_have_marks_of_their_own(root: Path, comm
     assert "xx b" in said.out
 
 
+def test_seeds_have_a_band_in_the_terminal_and_in_json(root: Path, command: Command) -> None:
+    pytest.importorskip("plotext", reason="the package plotext is not installed")
+    seeds, other = curves(command, root, "a", "b", "c", "--metric", "loss")
+    assert seeds["low"] == pytest.approx(
+        [step * 0.1 for step in range(10)]
+    )  # mean and deviation: 1.5 and 0.5
+    assert seeds["high"] == pytest.approx([2.0 * step * 0.1 for step in range(10)])
+    assert "low" not in other
+    assert "·" in command("plot", "--root", root, "a", "b", "--metric", "loss").out
+    assert "·" not in command("plot", "--root", root, "a", "--metric", "loss").out
+
+
+def test_what_a_person_named_is_no_formula_and_the_numbers_of_a_logarithmic_axis_are(
+    tmp_path: Path, command: Command
+) -> None:
+    pytest.importorskip("matplotlib", reason="the package matplotlib is not installed")
+    for seed in range(2):
+        config = {"price": "$x_1$", "seed": seed}
+        write_run(tmp_path, [(x, {"$x^2$": 10.0**-x}) for x in range(4)], name=f"s{seed}", config=config)
+    write_run(tmp_path, [(0, {"$x^2$": 1.0})], name="other", config={"price": "none"})
+    words = ["s0", "s1", "other", "--metric", "*", "--log-y", "-o", tmp_path / "x.SVG"]
+    assert command("plot", "--root", tmp_path, *words).code == 0
+    picture = (tmp_path / "x.SVG").read_text()
+    texts = [re.sub("<.*?>", "", text).strip() for text in re.findall(r"(?s)<text.*?</text>", picture)]
+    assert [text for text in texts if "$" in text] == ["$x^2$", "price=$x_1$ (2 runs)"]
+
+
+def labels(command: Command, root: Path, *words: object) -> list[str]:
+    return [curve["label"] for curve in curves(command, root, *words)]
+
+
+def test_no_two_curves_have_one_label(tmp_path: Path, command: Command) -> None:
+    for name, config in {"w": (1, 1, 1, 1), "x": (2, 2, 2, 2), "y": (2, 2, 2, 3)}.items():
+        for seed in range(2):
+            values = dict(zip("abcd", config, strict=True), seed=seed)
+            write_run(tmp_path, [(1, {"loss": 1.0})], name=f"{name}{seed}", config=values)
+    assert labels(command, tmp_path, "w0", "w1", "x0", "x1") == [
+        "a=1, b=1, c=1 (2 runs)",
+        "a=2, b=2, c=2 (2 runs)",
+    ]
+    assert labels(command, tmp_path, "x0", "x1", "y0", "y1") == ["d=2 (2 runs)", "d=3 (2 runs)"]
+    assert labels(command, tmp_path, "w0", "w1", "x0", "x1", "y0", "y1") == [
+        "a=1, b=1, c=1, d=1 (2 runs)",
+        "a=2, b=2, c=2, d=2 (2 runs)",
+        "a=2, b=2, c=2, d=3 (2 runs)",
+    ]
+
+
+def test_two_folders_with_one_name_are_told_apart_and_one_run_given_twice_is_one(
+    tmp_path: Path, command: Command
+) -> None:
+    for index, root in enumerate(("one", "two")):
+        write_run(tmp_path / root, [(1, {"loss": 1.0})], name="same", config={"lr": index})
+    one, two = tmp_path / "one" / "same", tmp_path / "two" / "same"
+    assert labels(command, tmp_path, one, two) == [f"same in {one}", f"same in {two}"]
+    assert labels(command, tmp_path / "one", one, "same") == ["same"]
+
+
+def test_a_group_has_one_label_in_every_chart_and_not_that_of_its_first_seed(
+    tmp_path: Path, command: Command
+) -> None:
+    for seed in range(3):
+        rows = [(1, {"loss": 1.0, **({"eval/return": 1.0} if seed else {})})]
+        write_run(tmp_path, rows, name=f"s{seed}", config={"lr": 0.1, "seed": seed}, group="sweep")
+    write_run(tmp_path, [(1, {"loss": 1.0})], name="other", config={"lr": 0.2})
+    found = curves(command, tmp_path, "s0", "s1", "s2", "other", "--metric", "loss", "--metric", "return")
+    assert [(curve["tag"], curve["label"]) for curve in found] == [
+        ("loss", "lr=0.1 (3 runs)"),
+        ("loss", "other"),
+        ("eval/return", "lr=0.1 (3 runs)"),
+    ]
+    assert labels(command, tmp_path, "s0", "s1", "s2", "--metric", "loss") == ["sweep (3 runs)"]
+
+
+def test_a_damaged_line_is_told_with_what_to_do(root: Path, command: Command) -> None:
+    for damaged in (b"{]\n", b'{"loss": 1}\n'):
+        journal = root / "a" / "metrics.jsonl"
+        journal.write_bytes(journal.read_bytes() + damaged)
+        for words in (["--metric", "loss"], ["--metric", "*"], []):
+            said = command("plot", "--root", root, "a", *words)
+            assert (said.code, "see hackmatrix-runs verify" in said.err) == (2, True)
+
+
+def test_values_that_cannot_be_drawn_are_told(root: Path, command: Command) -> None:
+    pytest.importorskip("plotext", reason="the package plotext is not installed")
+    write_run(root, [(1, {"loss": float("nan"), "gain": -1.0})], name="lost")
+    said = command("plot", "--root", root, "lost", "--metric", "loss")
+    assert (said.code, said.err) == (
+        0,
+        "warning: nothing to draw of loss for lost: no value is finite\n",
+    )
+    said = command("plot", "--root", root, "lost", "--metric", "gain", "--log-y", "--json")
+    assert "no value is finite or above 0" in said.err
+    assert command("plot", "--root", root, "lost", "--metric", "gain").err == ""
+
+
+def test_what_a_terminal_would_obey_is_escaped(root: Path, command: Command) -> None:
+    pytest.importorskip("plotext", reason="the package plotext is not installed")
+    write_run(root, [(1, {"red\x9b31m": 1.0})], name="red")
+    assert "red\\x9b31m" in command("plot", "--root", root, "red").out
+    assert "red\\x9b31m" in command("plot", "--root", root, "red", "--metric", "x").err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -164,7 +267,7 @@ def test_without_colours_several_curves_have_marks_of_their_own(root: Path, comm
         (["a", "-o", "x.gif"], ".png, .svg, .html"),
         (["a", "-o", "nowhere/x.png"], "there is no folder"),
         (["aa"], "did you mean 'a'"),
-        (["empty"], "there are: none"),
+        (["empty"], "nothing was logged yet by empty"),
     ],
 )
 def test_what_cannot_be_drawn_is_told_in_a_sentence(
