@@ -1,9 +1,10 @@
 """A run by what a person types: its folder, its name, its id, or something close."""
 
+import contextlib
 import difflib
 from pathlib import Path
 
-from hackmatrix.tracking.errors import RunNotFoundError
+from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 from hackmatrix.tracking.reading import RunReader, read_run
 from hackmatrix.tracking.roots import run_root
 from hackmatrix.tracking.run_folder import RunFolder
@@ -21,9 +22,10 @@ def open_run(text: str, root: Path) -> RunReader:
         place = run_root(root)
         folders = [path for path in place.iterdir() if (path / "run.json").exists()] if place.is_dir() else []
         for folder in folders:
-            identity = RunFolder(folder).read_identity()
-            if identity is not None and identity.get("id") == text:
-                return RunReader(folder, identity)
+            with contextlib.suppress(RunFolderError):  # a damaged neighbour is no answer
+                identity = RunFolder(folder).read_identity()
+                if identity is not None and identity["id"] == text:
+                    return RunReader(folder, identity)
         close = difflib.get_close_matches(text, [folder.name for folder in folders], 1, 0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"see hackmatrix-runs ls {place}"
         raise RunNotFoundError(

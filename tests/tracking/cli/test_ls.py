@@ -1,6 +1,7 @@
 """``ls`` finds the run that one wants among many."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,24 @@ def test_an_empty_list_is_an_empty_array(root: Path, command: Command) -> None:
 def test_filters_and_order(root: Path, command: Command) -> None:
     where = "config.env == 'hackmatrix' and summary.mean_episode_return > 1"
     assert names(command("ls", root, "--json", "--where", where).out) == ["run-2", "run-3"]
-    assert names(command("ls", root, "--json", "--sort", "-return", "-n", 1).out) == ["run-1"]
     assert names(command("ls", root, "--json", "--sort", "config.lr").out) == ["run-3", "run-2", "run-1"]
     assert names(command("ls", root, "--json", "--where", "step > 1", "--where", "'t2' in tags").out) == [
         "run-2"
     ]
+
+
+def test_a_limit_keeps_the_first_of_a_sorted_list_and_else_the_newest(root: Path, command: Command) -> None:
+    write_run(root, [(1, {"loss": 1.0})], name="run-0")
+    write_run(root, [(1, {"return": float("nan")})], name="run-4")
+    assert names(command("ls", root, "--json", "--sort", "-return", "-n", 2).out) == ["run-3", "run-2"]
+    assert names(command("ls", root, "--json", "--sort", "return", "-n", 2).out) == ["run-1", "run-2"]
+    assert names(command("ls", root, "--json", "-n", 2).out) == ["run-0", "run-4"]
+    for sort in ("return", "-return"):
+        assert names(command("ls", root, "--json", "--sort", sort).out)[3:] == ["run-0", "run-4"]
+
+
+def test_the_folder_may_be_given_as_elsewhere(root: Path, command: Command) -> None:
+    assert command("ls", "--root", root).out == command("ls", root).out
 
 
 def test_a_live_run_is_running_and_has_its_newest_figures(root: Path, command: Command) -> None:
@@ -92,6 +106,48 @@ def test_a_wrong_question_is_told_in_a_sentence(
     said = command("ls", root, *words)
     assert said.code == 2
     assert told in said.err
+
+
+def test_a_description_that_lacks_something_is_told_by_every_command(root: Path, command: Command) -> None:
+    path = root / "run-2" / "run.json"
+    identity = json.loads(path.read_text())
+    for damage in ({"config": None}, {"attempts": []}, {"attempts": [{}]}, {"summary": 1}):
+        path.write_text(json.dumps({**identity, **damage}))
+        for words in (["show"], ["plot"], ["compare", "run-1"], ["export", "-o", "x.csv"]):
+            said = command(*words, "run-2", "--root", root)
+            assert (said.code, f"{path} lacks" in said.err) == (2, True), words
+        said = command("ls", root, "--json")
+        assert (said.code, names(said.out), "warning: " in said.err) == (0, ["run-1", "run-3"], True)
+    del identity["group"]
+    path.write_text(json.dumps(identity))
+    said = command("replay", "run-2", "--root", root, "--tracker", "tensorboard")
+    assert (said.code, "lacks group; restore it or move it away" in said.err) == (2, True)
+
+
+def test_a_wide_table_is_narrowed_on_a_terminal_only(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{'long-' * 19}s1"
+    write_run(tmp_path, [(1, {"loss": 1.0})], name=name, tags=["a-tag-of-many-letters", "bell\a"])
+    assert f"{name} " in command("ls", tmp_path).out
+    assert "bell\\x07" in command("ls", tmp_path).out
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich: standard output is a terminal
+    said = command("ls", tmp_path).out
+    assert "\x1b[32m" in said
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+    assert max(map(len, lines)) <= 70
+    assert re.match("long-long…-long-s1  finished ", lines[1])
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colours_can_be_switched_off(
+    root: Path, command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv(variable, value)
+    for words in (["ls", root], ["plot", "run-1", "--root", root]):
+        assert "\x1b" not in command(*words).out
 
 
 def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path, command: Command) -> None:
