@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from rich.markup import escape
+from rich.console import RenderableType
+from rich.text import Text
 
 from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.listing import read_end
-from hackmatrix.tracking.cli.output import console, number, print_json, table
+from hackmatrix.tracking.cli.output import number, say, table, visible
 from hackmatrix.tracking.columns import Column
 from hackmatrix.tracking.config import ABSENT, config_difference
 from hackmatrix.tracking.lines import STEP
@@ -61,7 +63,6 @@ def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_jso
     if as_json:
         print_json(each._asdict() for each in [*differences, *([parting] if parting else [])])
         return
-    screen = console()
     for kind, title, same in (
         ("config", "config", "the same"),
         ("attempt", "versions and platform", "the same"),
@@ -69,12 +70,12 @@ def compare(first: str, second: str, ignore: tuple[str, ...], root: Path, as_jso
         ("result", "results", "equal"),
     ):
         mine = [each for each in differences if each.kind == kind]
-        screen.print(f"[bold underline]{title}[/]" + ("" if mine else f"  {same}"))
+        said: list[RenderableType] = [Text.assemble((title, "bold underline"), "" if mine else f"  {same}")]
         if mine:
             rows = [(each.key, _shown(each.a), _shown(each.b), _delta(each)) for each in mine]
-            screen.print(table(("", a.name, b.name, "B - A" if kind == "result" else ""), rows))
-        screen.print()
-    screen.print("[bold underline]rows[/]  " + escape(sentence), soft_wrap=True)
+            said.append(table(("", a.name, b.name, "B - A" if kind == "result" else ""), rows))
+        say(*said, "")
+    say(Text.assemble(("rows", "bold underline"), f"  {visible(sentence)}"))
 
 
 def _shown(value: Any) -> str:
@@ -119,7 +120,7 @@ def _packages(ours: Recorded | None, theirs: Recorded | None) -> Iterator[Differ
 
 
 def _same_packages(a: RunReader, ours: Recorded | None, b: RunReader, theirs: Recorded | None) -> str:
-    lacking = [run.name for run, own in ((a, ours), (b, theirs)) if own is None]
+    lacking = dict.fromkeys(run.name for run, own in ((a, ours), (b, theirs)) if own is None)
     return f"not recorded by {' and '.join(lacking)}" if lacking else "the same"
 
 

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Group
+from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from hackmatrix.tracking.cli.attempts import FIGURES, SPARE, TITLES, attempt_lines
 from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.output import (
+    GAP,
     console,
     megabytes,
     number,
-    print_json,
+    say,
     span,
     status_text,
     table,
+    visible,
+    width_of,
 )
 from hackmatrix.tracking.cli.sparkline import sparkline
 from hackmatrix.tracking.columns import Column, ColumnReader
@@ -30,6 +35,12 @@ from hackmatrix.tracking.run_folder import RunFolder
 
 _LOOK_S = 1.0  # between two looks at the sizes of the files
 _ASK_S = 5.0  # between two looks at the lock, which tells whether the run still lives
+_LABELS = ("project", "group", "notes", "url")
+_METRIC = ("TAG", "LAST", "MIN", "MAX")
+_SHORT, _LONG = 16, 32  # characters of a course: those that MIN and MAX make way for, and most
+_TITLES = 6  # lines of titles and blanks around metrics and attempts
+_NEWEST = 3  # attempts that are shown while a run is followed
+_FEWEST = 5  # metrics that are shown then, however low the terminal
 
 
 @click.command(short_help="Show config, figures, attempts and artifacts of a run.")
@@ -47,6 +58,8 @@ def show(name: str, follow: bool, globs: tuple[str, ...], root: Path, as_json: b
       hackmatrix-runs show RUN --follow --metric "train/*"
       hackmatrix-runs show RUN --follow | tee log.txt      one line for each new row
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
+    if follow and as_json:
+        raise click.UsageError("--follow and --json do not go together: an array has an end")
     run = open_run(name, root)
     reader = ColumnReader(RunFolder(run.folder).metrics)
     reader.advance()
@@ -56,11 +69,11 @@ def show(name: str, follow: bool, globs: tuple[str, ...], root: Path, as_json: b
     if follow:
         _follow(run, reader, globs)
         return
-    screen, columns = console(), reader.columns()
+    columns = reader.columns()
     wanted = chosen(columns, globs)
-    screen.print(_screen(run, wanted, run.status))
+    say(_screen(run, wanted, run.status, console().size))
     if globs and all(tag.startswith("_") for tag in wanted):
-        known = ", ".join(sorted(tag for tag in columns if not tag.startswith("_")))
+        known = ", ".join(visible(tag) for tag in sorted(columns) if not tag.startswith("_"))
         click.echo(f"no tag is like {', '.join(globs)}; there are: {known or 'none'}", err=True)
 
 
@@ -86,7 +99,8 @@ def _follow(run: RunReader, reader: ColumnReader, globs: Sequence[str]) -> None:
         changed = True
         while True:
             if changed and screen.is_terminal:
-                live.update(_screen(run, chosen(reader.columns(), globs), status, brief=True), refresh=True)
+                parts = _screen(run, chosen(reader.columns(), globs), status, screen.size, brief=True)
+                live.update(parts, refresh=True)
             elif changed:
                 shown = _print_rows(chosen(reader.columns(), globs), shown)
             if status != "running":
@@ -112,7 +126,7 @@ def _print_rows(columns: Mapping[str, Column], shown: int) -> int:
     steps = columns[STEP].values
     for index in range(int((steps <= shown).sum()), len(steps)):
         figures = [
-            f"{tag} {number(column.values[index].item())}"
+            f"{visible(tag)} {number(column.values[index].item())}"
             for tag, column in columns.items()
             if not tag.startswith("_") and (column.present is None or column.present[index])
         ]
@@ -140,75 +154,76 @@ def _last(column: Column) -> Any:
     return values[-1].item() if len(values) else None
 
 
-def _screen(run: RunReader, columns: Mapping[str, Column], status: str, *, brief: bool = False) -> Group:
-    """The parts; ``brief`` keeps to those that change, so that they find room on a terminal."""
-    steps = columns[STEP].values
-    identity = run.identity
-    where = f"step {steps[-1]:,}" if len(steps) else "no row yet"
-    active = f", {span(float(columns[RUNTIME].values[-1]))} active" if len(steps) else ""
-    head = Text.assemble(
-        (run.name, "bold"), "  ", status_text(status), f"  {where}{active}, {len(steps):,} rows"
-    )
-    labels = [
-        f"{label} {identity[key]}"
-        for label, key in (("project", "project"), ("group", "group"), ("notes", "notes"), ("url", "url"))
-        if identity.get(key)
-    ]
-    if identity.get("tags"):
-        labels.append("tags " + ",".join(identity["tags"]))
-    parts: list[Any] = [head, Text("  ".join([str(run.folder), *labels]), style="dim")]
+def _screen(
+    run: RunReader,
+    columns: Mapping[str, Column],
+    status: str,
+    size: ConsoleDimensions,
+    *,
+    brief: bool = False,
+) -> Group:
+    """The parts; ``brief`` keeps to those that change, as many as find room on a terminal."""
+    head = _head(run, columns, status)
+    attempts = attempt_lines(run, columns)[-_NEWEST if brief else 0 :]
+    taken = sum(1 + line.cell_len // size.width for line in head) + len(attempts) + _TITLES
+    metrics = _metrics(columns, size.width, max(_FEWEST, size.height - taken) if brief else None)
+    parts: list[RenderableType] = [*head]
     for title, content in (
         ("config", None if brief else _config(run.config)),
-        ("metrics", _metrics(columns)),
-        ("attempts", _attempts(run)),
-        ("artifacts", None if brief else _artifacts(run)),
+        ("metrics", metrics),
+        ("attempts", table(TITLES, attempts, right=FIGURES, spare=SPARE, width=size.width)),
+        ("artifacts", None if brief else _artifacts(run, size.width)),
     ):
         if content is not None:
             parts += [Text(f"\n{title}", style="bold underline"), content]
     return Group(*parts)
 
 
-def _config(config: Mapping[str, Any]) -> Any:
+def _head(run: RunReader, columns: Mapping[str, Column], status: str) -> tuple[Text, Text]:
+    steps = columns[STEP].values
+    identity = run.identity
+    where = f"step {steps[-1]:,}" if len(steps) else "no row yet"
+    active = f", {span(float(columns[RUNTIME].values[-1]))} active" if len(steps) else ""
+    name = Text.assemble(
+        (run.name, "bold"), "  ", status_text(status), f"  {where}{active}, {len(steps):,} rows"
+    )
+    labels = [f"{label} {identity[label]}" for label in _LABELS if identity.get(label)]
+    if identity["tags"]:
+        labels.append("tags " + ",".join(identity["tags"]))
+    return name, Text(visible("  ".join([str(run.folder), *labels])), style="dim")
+
+
+def _config(config: Mapping[str, Any]) -> RenderableType | None:
     return table(("KEY", "VALUE"), [(key, str(value)) for key, value in config.items()]) if config else None
 
 
-def _metrics(columns: Mapping[str, Column]) -> Any:
+def _metrics(columns: Mapping[str, Column], width: int, room: int | None) -> RenderableType | None:
+    """A line for each tag, its course as long as there is room; of more tags than ``room`` only how many."""
+    told = {tag: _values(column) for tag, column in columns.items() if not tag.startswith("_")}
+    tags = [tag for tag, values in told.items() if len(values)]
+    shown = tags if room is None or len(tags) <= room else tags[: room - 1]
+    if not shown:
+        return None
     rows = []
-    for tag, column in columns.items():
-        values = _values(column)
-        if tag.startswith("_") or not len(values):
-            continue
+    for tag in shown:
+        values = told[tag]
         figures = [values[-1], values.min(), values.max()]
-        rows.append((tag, *(number(figure.item()) for figure in figures), sparkline(values)))
-    return table(("TAG", "LAST", "MIN", "MAX", ""), rows, right=("LAST", "MIN", "MAX")) if rows else None
+        rows.append((visible(tag), *(number(figure.item()) for figure in figures)))
+    if width_of(_METRIC, rows) + GAP + _SHORT > width:
+        rows = [row[:2] for row in rows]
+    titles = _METRIC[: len(rows[0])]
+    length = max(0, min(_LONG, width - width_of(titles, rows) - GAP))
+    lines = table(
+        (*titles, ""),
+        [(*row, sparkline(told[tag], length)) for tag, row in zip(shown, rows, strict=True)],
+        right=titles[1:],
+    )
+    if len(shown) == len(tags):
+        return lines
+    return Group(lines, Text(f"{len(tags) - len(shown)} more: hackmatrix-runs show RUN", style="dim"))
 
 
-def _attempts(run: RunReader) -> Any:
-    rows = []
-    ended: float | None = None
-    for index, attempt in enumerate(run.attempts):
-        started, newest = attempt["started"], index == len(run.attempts) - 1
-        status = run.status if newest else attempt.get("status") or "lost"
-        gap = "" if index == 0 else "?" if ended is None else span(started - ended)
-        ended = attempt.get("ended")
-        end = ended if ended is not None else time.time() if status == "running" else None
-        rows.append(
-            (
-                str(attempt["number"]),
-                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started)),
-                gap,
-                "?" if end is None else span(end - started),
-                status_text(status),
-                number(attempt.get("from_step")),
-                str(attempt.get("host", "")),
-                str(attempt.get("commit") or ""),
-            )
-        )
-    titles = ("#", "STARTED", "GAP", "RAN FOR", "STATUS", "AFTER STEP", "HOST", "COMMIT")
-    return table(titles, rows, right=("GAP", "RAN FOR", "AFTER STEP"))
-
-
-def _artifacts(run: RunReader) -> Any:
+def _artifacts(run: RunReader, width: int) -> RenderableType | None:
     rows = []
     for line in run.records():
         if line["kind"] != "artifact":
@@ -219,8 +234,5 @@ def _artifacts(run: RunReader) -> Any:
         rows.append(
             (line["name"], line["type"], number(line[STEP]), size, ",".join(line["aliases"]), line["place"])
         )
-    return (
-        table(("NAME", "TYPE", "STEP", "SIZE", "ALIASES", "PLACE"), rows, right=("STEP", "SIZE"))
-        if rows
-        else None
-    )
+    titles = ("NAME", "TYPE", "STEP", "SIZE", "ALIASES", "PLACE")
+    return table(titles, rows, right=titles[2:4], spare=("PLACE",), width=width) if rows else None

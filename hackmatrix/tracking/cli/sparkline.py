@@ -15,7 +15,7 @@ def sparkline(values: Any, width: int = 32) -> str:
     import numpy as np
 
     numbers = np.asarray(values, np.float64)
-    if not len(numbers):
+    if not len(numbers) or width < 1:
         return ""
     starts = np.linspace(0, len(numbers), min(width, len(numbers)), endpoint=False).astype(np.int64)
     finite = np.isfinite(numbers)

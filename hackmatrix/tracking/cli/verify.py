@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from hackmatrix.tracking.cli.finding import open_run
-from hackmatrix.tracking.cli.output import print_json
+from hackmatrix.tracking.cli.json_array import print_json
+from hackmatrix.tracking.cli.output import visible
 from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 from hackmatrix.tracking.mending import repair
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
@@ -62,6 +63,6 @@ def _tell(folder: Path, before: list[Finding], left: list[Finding], *, mend: boo
     for each in [*before, *_new(before, left)]:
         state = "damaged" if each in left else "mended "
         hint = f" (--repair {each.mend})" if each.mend and not mend else ""
-        click.echo(f"{state}  {each.file}: {each.problem}{hint}")
+        click.echo(visible(f"{state}  {each.file}: {each.problem}{hint}"))
     if not before:
         click.echo(f"sound    {folder}")

@@ -97,6 +97,11 @@ def test_packages_commit_and_platform_are_compared_where_both_recorded_them(
     assert "packages\n" in command("compare", "a", "b", "--root", tmp_path).out
 
 
+def test_a_run_compared_with_itself_is_named_once(tmp_path: Path, command: Command) -> None:
+    write_run(tmp_path, ROWS, name="a")
+    assert "packages  not recorded by a\n" in command("compare", "a", "a", "--root", tmp_path).out
+
+
 def test_packages_that_one_of_them_did_not_record_are_no_difference(tmp_path: Path, command: Command) -> None:
     keep_provenance(tmp_path, "a", "jax==0.6\n", commit="abc")
     write_run(tmp_path, ROWS, name="b", attempt={"device": "cpu"})
