@@ -1,9 +1,10 @@
 """``doctor``: what around a run could go wrong, looked at before it does."""
 
 import importlib.util
-import netrc
+import itertools
 import os
 import platform
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -13,11 +14,13 @@ from typing import Literal, NamedTuple, TypeAlias
 import click
 from rich.text import Text
 
+from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.listing import Listed, list_runs
-from hackmatrix.tracking.cli.output import console, megabytes, print_json, table
+from hackmatrix.tracking.cli.output import megabytes, say, table, visible
 from hackmatrix.tracking.errors import RunFolderError
 from hackmatrix.tracking.folding import count_steps_after
-from hackmatrix.tracking.replaying import owed
+from hackmatrix.tracking.options import parse_options
+from hackmatrix.tracking.replaying import owed, replay_command
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root, writable_root
 from hackmatrix.tracking.run_folder import RunFolder
 from hackmatrix.tracking.standing import Standing, read_standing
@@ -33,29 +36,35 @@ _BACKENDS = (("wandb", "wandb"), ("tensorboard", "tensorboardX"))
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was looked at; ``command`` is what delivers what is owed."""
 
     subject: str
     verdict: Verdict
     finding: str
+    command: str | None = None
 
 
 @click.command(short_help="Look at credentials, clock, disk, file system and what is owed.")
 @click.argument("directory", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR", help="As DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print one array of checks.")
-def doctor(directory: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
+def doctor(directory: Path | None, root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Look at what around runs could go wrong: credentials, clock, free disk, file system, followers' lag.
 
     DIR is the folder of runs; default HACKMATRIX_DIR, else runs. Nothing is sent anywhere, and no secret is
     printed. The exit code is 0 whatever is found.
     """
-    root = run_root(directory if directory is not None else DEFAULT_ROOT)
+    root = run_root(root if directory is None else directory)
     checks = [*_python(), *_credentials(), *_folder(root), *_followers(root)]
     if as_json:
         print_json(check._asdict() for check in checks)
         return
     rows = [(Text(each.verdict, style=_STYLES[each.verdict]), each.subject, each.finding) for each in checks]
-    console().print(table(("", "", ""), rows))
+    say(table(("", "", ""), rows))
+    for command in dict.fromkeys(check.command for check in checks if check.command is not None):
+        click.echo(
+            f"\ndeliver it: {visible(command)}"
+        )  # in no table, which would break it where the terminal ends
 
 
 def _python() -> Iterator[Check]:
@@ -70,28 +79,29 @@ def _python() -> Iterator[Check]:
 
 
 def _credentials() -> Iterator[Check]:
+    """Whether W&B's client finds a key for the server that its own settings name; it is asked, not imitated."""
     if importlib.util.find_spec("wandb") is None:
         return
     if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
         yield Check("W&B login", "note", f"WANDB_MODE is {os.environ['WANDB_MODE']}: nothing is sent")
         return
-    host = (
-        os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai").split("//")[-1].split("/")[0].split(":")[0]
-    )
-    if os.environ.get("WANDB_API_KEY"):
-        yield Check("W&B login", "good", f"WANDB_API_KEY is set, for {host}")
-    elif _in_netrc(host):
-        yield Check("W&B login", "good", f"a key for {host} is in the netrc file")
-    else:
-        yield Check("W&B login", "bad", f"no key for {host}: wandb login, or set WANDB_API_KEY")
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.lib.wbauth import read_netrc_auth
 
-
-def _in_netrc(host: str) -> bool:
-    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
     try:
-        return netrc.netrc(str(path)).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+        said = wandb_setup.singleton().settings  # wandb.setup() would start a process
+        host = str(said.base_url)
+        if said.mode in ("offline", "disabled"):
+            yield Check("W&B login", "note", f"its settings say {said.mode}: nothing is sent")
+        elif said.api_key or said.identity_token_file:
+            yield Check("W&B login", "good", f"its settings or variables have a key for {host}")
+        elif read_netrc_auth(host=host):
+            yield Check("W&B login", "good", f"a key for {host} is in the netrc file")
+        else:
+            yield Check("W&B login", "bad", f"no key for {host}: wandb login, or set WANDB_API_KEY")
+    except Exception as problem:  # noqa: BLE001 - whatever its settings are like; its words may hold the key
+        told = f"its settings or its key cannot be used ({type(problem).__name__}): wandb login"
+        yield Check("W&B login", "bad", told)
 
 
 def _folder(root: Path) -> Iterator[Check]:
@@ -168,7 +178,7 @@ def _owed(run: Listed) -> Iterator[Check]:
     for backend in owed(identity):
         report = identity["report"]["backends"][backend]
         told = f"{report['pending']} steps of {name} are owed ({report['problem']})"
-        yield Check(backend, "note", f"{told}: {_replay(run, backend)}")
+        yield Check(backend, "note", told, _replay(run, backend))
     for backend, report in identity.get("report", {}).get("backends", {}).items():
         if report.get("kept"):
             first, last = report["kept"]
@@ -216,7 +226,7 @@ def _uncertain(run: Listed) -> Iterator[Check]:
             continue  # replayed since
         given = standings[place].handed_over if place in standings else None
         told = f"{name} was killed" + ("" if given is None else f" after {place} had been given step {given}")
-        yield Check(place, "note", f"{told}; what arrived is not known here: {_replay(run, place)}")
+        yield Check(place, "note", f"{told}; what arrived is not known here", _replay(run, place))
 
 
 def _standings(folder: RunFolder) -> Iterator[tuple[str, Standing]]:
@@ -227,4 +237,8 @@ def _standings(folder: RunFolder) -> Iterator[tuple[str, Standing]]:
 
 
 def _replay(run: Listed, backend: str) -> str:
-    return f"hackmatrix-runs replay {run.folder} --tracker {backend}"
+    """What delivers the rest, with the options that the run itself told; a mirror cannot do without one."""
+    told = run.identity.get("report", {}).get("backends", {}).get(backend, {}).get("command") or ""
+    words = itertools.pairwise(shlex.split(told))
+    options = parse_options(word for flag, word in words if flag == "--tracker-option").get(backend, {})
+    return replay_command(run.folder, backend, options or ({"path": "DIR"} if backend == "mirror" else {}))

@@ -1,6 +1,7 @@
 """``doctor`` looks around, and tells what each place still lacks."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from hackmatrix.tracking import BackendSetupError, BackendUnreachableError, find_run, open_tracker
 from hackmatrix.tracking.registry import replaced
+from hackmatrix.tracking.replaying import replay_command
 from tests.tracking.cli.command import Command, command
 from tests.tracking.list_backend import ListBackend
 from tests.tracking.runs import write_run
@@ -41,26 +43,78 @@ def checks_of(said: str, subject: str) -> list[tuple[str, str]]:
     return [(check["verdict"], check["finding"]) for check in json.loads(said) if check["subject"] == subject]
 
 
-def test_the_doctor_looks_at_everything_and_prints_no_secret(
-    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_API_KEY", "very-secret-key")
-    monkeypatch.delenv("WANDB_MODE", raising=False)
+def commands_of(said: str, subject: str) -> list[str | None]:
+    return [check["command"] for check in json.loads(said) if check["subject"] == subject]
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process the client's settings, once read, would be those of every later test."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+def test_the_doctor_looks_at_everything(tmp_path: Path, command: Command) -> None:
     write_run(tmp_path, [(1, {"loss": 1.0})])
     said = command("doctor", tmp_path, "--json")
     checks = {check["subject"]: check for check in json.loads(said.out)}
     assert said.code == 0
     assert {"python", "folder of runs", "file system", "free disk", "clock"} <= checks.keys()
     assert checks["clock"]["verdict"] == "good"
-    assert "very-secret-key" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("variables", "verdict", "told"),
+    [
+        ({"WANDB_API_KEY": "secret" * 7}, "good", "for https://in.settings"),
+        ({"WANDB_BASE_URL": "https://in.variable"}, "bad", "no key for https://in.variable"),
+        ({"NETRC": "{config}/netrc"}, "good", "for https://in.settings is in the netrc file"),
+        ({"WANDB_BASE_URL": "secret"}, "bad", "cannot be used"),
+        ({}, "bad", "no key for https://in.settings"),
+    ],
+)
+def test_the_doctor_asks_the_client_itself_for_server_and_key_and_prints_no_secret(
+    tmp_path: Path, variables: dict[str, str], verdict: str, told: str
+) -> None:
+    for package in ("click", "rich", "wandb"):
+        pytest.importorskip(package, reason=f"the package {package} is not installed")
+    (tmp_path / "settings").write_text("[default]\nbase_url = https://in.settings\n")
+    (tmp_path / "netrc").write_text(f"machine in.settings login user password {'secret' * 7}")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "NETRC"))}
+    given = {name: value.format(config=tmp_path) for name, value in variables.items()}
+    done = subprocess.run(
+        [sys.executable, "-m", "hackmatrix.tracking", "doctor", str(tmp_path), "--json"],
+        env={**clean, "HOME": str(tmp_path), "WANDB_CONFIG_DIR": str(tmp_path), **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ((found, finding),) = checks_of(done.stdout, "W&B login")
+    assert (found, told in finding) == (verdict, True), finding
+    assert "secret" not in done.stdout + done.stderr
+
+
+def owing(root: Path, backend: str, **report: Any) -> Path:
+    folder = write_run(root, [(1, {"loss": 1.0})])
+    identity = json.loads((folder / "run.json").read_text())
+    identity["report"]["backends"][backend] = {"pending": 1, "problem": "no answer", **report}
+    (folder / "run.json").write_text(json.dumps(identity))
+    return folder
 
 
 def test_the_doctor_says_what_is_owed_and_how_to_deliver_it(tmp_path: Path, command: Command) -> None:
-    folder = write_run(tmp_path, [(1, {"loss": 1.0})])
-    identity = json.loads((folder / "run.json").read_text())
-    identity["report"]["backends"]["wandb"] = {"pending": 1, "problem": "no answer"}
-    (folder / "run.json").write_text(json.dumps(identity))
-    assert f"hackmatrix-runs replay {folder} --tracker wandb" in command("doctor", tmp_path).out
+    folder = owing(tmp_path / "my runs", "wandb")
+    said = command("doctor", folder.parent).out
+    assert not said.startswith("\n")
+    assert said.splitlines()[-1] == f"deliver it: {replay_command(folder, 'wandb', {})}"
+    assert f"'{folder}'" in said
+
+
+def test_a_command_for_a_mirror_has_its_path_or_the_place_for_it(tmp_path: Path, command: Command) -> None:
+    then = replay_command(Path("moved/since"), "mirror", {"path": "/mnt/my drive"})
+    for root, report, path in (("a", {}, "DIR"), ("b", {"command": then}, "/mnt/my drive")):
+        folder = owing(tmp_path / root, "mirror", **report)
+        (told,) = commands_of(command("doctor", folder.parent, "--json").out, "mirror")
+        assert told == replay_command(folder, "mirror", {"path": path})
 
 
 def await_checks(command: Command, root: Path, expected: dict[str, list[tuple[str, str]]]) -> None:
@@ -168,10 +222,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_the_doctor_says_of_a_killed_run_what_it_cannot_know(tmp_path: Path, command: Command) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False, timeout=120)
-    ((verdict, finding),) = checks_of(command("doctor", tmp_path, "--json").out, "listing")
+    said = command("doctor", tmp_path, "--json").out
+    ((verdict, finding),) = checks_of(said, "listing")
     assert verdict == "note"
     assert "live was killed after listing had been given step 7" in finding
-    assert finding.endswith(f"hackmatrix-runs replay {tmp_path / 'live'} --tracker listing")
+    assert commands_of(said, "listing") == [replay_command(tmp_path / "live", "listing", {})]
     identity = json.loads((tmp_path / "live" / "run.json").read_text())
     identity["report"] = {"backends": {"listing": {"confirmed": 7}}}  # as a replay leaves it
     (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
