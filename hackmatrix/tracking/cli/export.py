@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.show import chosen
 from hackmatrix.tracking.columns import Column
 from hackmatrix.tracking.frames import arrow_table, needs
@@ -22,7 +23,8 @@ _BLOCK_ROWS = 65536
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--metric", "globs", multiple=True, metavar="GLOB", help="Only these tags; may be repeated.")
 @click.option("--root", type=click.Path(path_type=Path), default=DEFAULT_ROOT, metavar="DIR")
-def export(name: str, output: Path, globs: tuple[str, ...], root: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one array with one object: file, rows, columns.")
+def export(name: str, output: Path, globs: tuple[str, ...], root: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes options by name
     """Write the rows of a run into FILE, one for each step, as .csv or .parquet.
 
     Numbers keep every bit. What a row lacks is an empty field in .csv and null in .parquet; NaN is nan.
@@ -33,18 +35,23 @@ def export(name: str, output: Path, globs: tuple[str, ...], root: Path) -> None:
       hackmatrix-runs export RUN -o run.parquet --metric "train/*"
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     writers = {".csv": _write_csv, ".parquet": _write_parquet}
-    if output.suffix not in writers:
+    suffix = output.suffix.lower()
+    if suffix not in writers:
         raise click.UsageError(f"{str(output)!r} ends in none of {', '.join(writers)}")
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {str(output.parent)!r}; make it first")
     columns = chosen(open_run(name, root).read_columns(), globs)
     temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
     try:
-        writers[output.suffix](columns, temporary)
+        writers[suffix](columns, temporary)
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
-    click.echo(f"{output}: {len(columns['_step'].values):,} rows, {len(columns)} columns")
+    rows = len(columns["_step"].values)
+    if as_json:
+        print_json([{"file": str(output), "rows": rows, "columns": list(columns)}])
+    else:
+        click.echo(f"{output}: {rows:,} rows, {len(columns)} columns")
 
 
 def _write_csv(columns: Mapping[str, Column], path: Path) -> None:

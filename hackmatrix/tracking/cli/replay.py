@@ -2,24 +2,28 @@
 
 import argparse
 import logging
+import math
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.errors import (
     BackendOptionError,
     BackendUnreachableError,
     MissingPackageError,
     RunConflictError,
     RunInUseError,
-    RunNotFoundError,
     TrackingError,
     UnknownBackendError,
 )
 from hackmatrix.tracking.options import parse_options
-from hackmatrix.tracking.protocol import FinishReport
+from hackmatrix.tracking.protocol import BackendReport
 from hackmatrix.tracking.replaying import replay
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 
@@ -48,19 +52,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "run_name", metavar="RUN", nargs="?", help="the run's folder, or its name below --root"
+        "run_name", metavar="RUN", nargs="?", help="the run's folder, or its name or id below --root"
     )
     parser.add_argument("--all", dest="every", metavar="DIR", help="every run in this folder instead")
     parser.add_argument("--tracker", required=True, metavar="NAMES", help="e.g. wandb; several with commas")
     parser.add_argument("--as", dest="as_name", metavar="NAME", help="the name it gets there")
     parser.add_argument(
-        "--root", default=DEFAULT_ROOT, metavar="DIR", help="default HACKMATRIX_DIR, else runs"
+        "--root", type=Path, default=DEFAULT_ROOT, metavar="DIR", help="default HACKMATRIX_DIR, else runs"
     )
     parser.add_argument("--project", help="default: the run's own")
     parser.add_argument("--entity", help="default: the run's own")
     parser.add_argument("--tracker-option", action="append", default=[], metavar="TRACKER.OPTION=VALUE")
     parser.add_argument(
-        "--timeout", type=float, default=3600.0, metavar="SECONDS", help="for each run; default 3600"
+        "--timeout", type=_seconds, default=3600.0, metavar="SECONDS", help="for each run; default 3600"
+    )
+    parser.add_argument(
+        "--json", dest="as_json", action="store_true", help="print one array, an object per run and tracker"
     )
     args = parser.parse_args(argv)
     if (args.run_name is None) == (args.every is None):
@@ -70,22 +77,36 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 def main(argv: Sequence[str]) -> int:
     """Carry it out; the exit code."""
     try:
         args = parse(argv)
     except SystemExit as leaving:  # argparse has told already
         return int(leaving.code or 0)
+    told: list[dict[str, Any]] = []
     try:
         with _messages():
-            return _one(args, args.run_name) if args.every is None else _all(args, Path(args.every))
+            code = _one(args, told) if args.every is None else _all(args, Path(args.every), told)
     except KeyboardInterrupt:
         _log.setLevel(logging.CRITICAL + 1)  # what its threads meet while the process leaves helps nobody
         _tell("stopped; the same command again sends the rest")
         return _CTRL_C
+    if args.as_json and code != _USAGE:
+        print_json(told)
+    return code
 
 
-def _all(args: argparse.Namespace, root: Path) -> int:
+def _all(args: argparse.Namespace, root: Path, told: list[dict[str, Any]]) -> int:
     """Every run of a folder; what is wrong with one of them holds none of the others back."""
     folders = [path.parent for path in sorted(root.glob("*/run.json"))]
     if not folders:
@@ -93,9 +114,9 @@ def _all(args: argparse.Namespace, root: Path) -> int:
         return _USAGE
     owing = []
     for index, folder in enumerate(folders, 1):
-        print(f"[{index}/{len(folders)}] {folder.name}", flush=True)  # noqa: T201 - a command line's own voice
+        _say(args, f"[{index}/{len(folders)}] {folder.name}")
         try:
-            if not _delivered(args, str(folder)):
+            if not _delivered(args, folder, told):
                 owing.append(folder.name)
         except (
             UnknownBackendError,
@@ -105,37 +126,41 @@ def _all(args: argparse.Namespace, root: Path) -> int:
             _tell(f"error: {problem}")
             return _USAGE
         except TrackingError as problem:
-            _tell(f"error: {_with_help(problem)}")
+            _refused(folder.name, _with_help(problem), told)
             owing.append(folder.name)
-    told = f"{len(folders) - len(owing)} of {len(folders)} runs are delivered"
-    print(f"{told}; not, or not whole: {', '.join(owing)}" if owing else told)  # noqa: T201 - likewise
+    done = f"{len(folders) - len(owing)} of {len(folders)} runs are delivered"
+    _say(args, f"{done}; not, or not whole: {', '.join(owing)}" if owing else done)
     return _OWED if owing else _DONE
 
 
-def _one(args: argparse.Namespace, run: str) -> int:
+def _one(args: argparse.Namespace, told: list[dict[str, Any]]) -> int:
     try:
-        return _DONE if _delivered(args, run) else _OWED
+        return _DONE if _delivered(args, open_run(args.run_name, args.root).folder, told) else _OWED
     except (BackendUnreachableError, RunInUseError) as problem:
-        _tell(f"error: {problem}")
+        _refused(args.run_name, str(problem), told)
         return _OWED
     except TrackingError as problem:
         _tell(f"error: {_with_help(problem)}")
         return _USAGE
 
 
+def _refused(run: str, problem: str, told: list[dict[str, Any]]) -> None:
+    _tell(f"error: {problem}")
+    told.append({"run": run, "backend": None, "problem": problem})
+
+
 def _with_help(problem: TrackingError) -> str:
     if isinstance(problem, RunConflictError):
         return f"{problem}; deliver it under another name: replay RUN --tracker NAMES --as NAME"
-    return f"{problem}; see hackmatrix-runs ls" if isinstance(problem, RunNotFoundError) else str(problem)
+    return str(problem)
 
 
-def _delivered(args: argparse.Namespace, run: str) -> bool:
+def _delivered(args: argparse.Namespace, folder: Path, told: list[dict[str, Any]]) -> bool:
     """Deliver one run, and say what is where; true if nothing is owed."""
     with _bar() as progress:
         report = replay(
-            run,
+            folder,
             args.tracker,
-            root=args.root,
             as_name=args.as_name,
             project=args.project,
             entity=args.entity,
@@ -143,20 +168,24 @@ def _delivered(args: argparse.Namespace, run: str) -> bool:
             timeout=args.timeout,
             progress=progress,
         )
-    _tell_report(report)
+    for backend, held in report.backends.items():
+        told.append({"run": folder.name, "backend": backend, "last_step": report.last_step, **asdict(held)})
+        _say(args, _sentence(backend, held, report.last_step))
     return report.complete
 
 
-def _tell_report(report: FinishReport) -> None:
-    for name, held in report.backends.items():
-        confirmed = "no step" if held.confirmed is None else f"steps up to {held.confirmed}"
-        told = f"{name}: holds {confirmed} of {report.last_step}"
-        if held.pending or held.problem:
-            why = f" ({held.problem})" if held.problem else ""
-            told += f"; {held.pending} steps are still owed{why}; the same command again sends the rest"
-        print(told)  # noqa: T201 - a command line's own voice
-        if held.url:
-            print(f"  {held.url}")  # noqa: T201 - likewise
+def _sentence(backend: str, held: BackendReport, last_step: int | None) -> str:
+    confirmed = "no step" if held.confirmed is None else f"steps up to {held.confirmed}"
+    said = f"{backend}: holds {confirmed} of {last_step}"
+    if held.pending or held.problem:
+        why = f" ({held.problem})" if held.problem else ""
+        said += f"; {held.pending} steps are still owed{why}; the same command again sends the rest"
+    return f"{said}\n  {held.url}" if held.url else said
+
+
+def _say(args: argparse.Namespace, message: str) -> None:
+    if not args.as_json:
+        print(message, flush=True)  # noqa: T201 - a command line's own voice
 
 
 def _tell(message: str) -> None:

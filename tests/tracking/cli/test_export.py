@@ -1,6 +1,7 @@
 """``export`` writes what the rows say, to the last bit."""
 
 import csv
+import json
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +61,16 @@ def test_whole_numbers_stay_whole_in_csv(tmp_path: Path, command: Command) -> No
     assert command("export", tmp_path / "run", "-o", tmp_path / "x.csv", "--metric", "*").code == 0
     line = (tmp_path / "x.csv").read_text().splitlines()[1]
     assert line.endswith(f",{2**53 + 1},nan")
+
+
+def test_json_is_an_array_of_what_was_written_and_the_suffix_may_be_in_capitals(
+    tmp_path: Path, command: Command
+) -> None:
+    write_run(tmp_path, [(1, {"loss": 1.0}), (2, {"loss": 1.0})])
+    said = command("export", tmp_path / "run", "-o", tmp_path / "x.CSV", "--json")
+    columns = ["_step", "_timestamp", "_runtime", "loss"]
+    assert json.loads(said.out) == [{"file": str(tmp_path / "x.CSV"), "rows": 2, "columns": columns}]
+    assert (tmp_path / "x.CSV").read_text().startswith("_step,")
 
 
 @pytest.mark.parametrize(

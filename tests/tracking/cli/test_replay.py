@@ -1,5 +1,6 @@
 """``replay`` as a person meets it: the bar, what is where afterwards, and a folder in which one run is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,45 @@ def test_one_run_that_is_refused_holds_no_other_back(
     (mirror / "a" / "run.json").write_bytes((tmp_path / "one" / "a" / "run.json").read_bytes())
     assert main(["replay", "--all", str(tmp_path / "other"), *words]) == 1
     told = capsys.readouterr()
-    assert "[2/2] b\nmirror: holds steps up to 2 of 2\n  " + str(mirror) in told.out
+    assert "[2/2] b\nmirror: holds " in told.out
     assert told.out.endswith("1 of 2 runs are delivered; not, or not whole: a\n")
     assert "another run called 'a'" in told.err
     assert "--as NAME" in told.err
     assert read_run(tmp_path / "other" / "b").identity["url"] == str(mirror)
+
+
+def test_json_is_one_array_of_what_each_tracker_holds_of_each_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tests.tracking.list_backend  # noqa: F401 - registers the backend
+
+    for name in "ab":
+        write_run(tmp_path, ROWS, name=name)
+    (tmp_path / "b" / "run.json").write_text("{")
+    assert main(["replay", "--all", str(tmp_path), "--tracker", "listing", "--json"]) == 1
+    held, refused = json.loads(capsys.readouterr().out)
+    assert [held[key] for key in ("run", "backend", "last_step", "confirmed", "pending")] == [
+        "a",
+        "listing",
+        2,
+        2,
+        0,
+    ]
+    assert (refused["run"], refused["backend"], "cannot be read" in refused["problem"]) == ("b", None, True)
+
+
+def test_a_run_may_be_named_by_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import tests.tracking.list_backend  # noqa: F401 - registers the backend
+
+    run = read_run(write_run(tmp_path, ROWS))
+    write_run(tmp_path, ROWS, name="damaged")
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    assert main(["replay", run.identity["id"], "--root", str(tmp_path), "--tracker", "listing"]) == 0
+    assert capsys.readouterr().out == "listing: holds steps up to 2 of 2\n"
+
+
+@pytest.mark.parametrize("timeout", ["-1", "0", "nan", "soon"])
+def test_a_timeout_is_a_time(tmp_path: Path, capsys: pytest.CaptureFixture[str], timeout: str) -> None:
+    folder = write_run(tmp_path, ROWS)
+    assert main(["replay", str(folder), "--tracker", "listing", "--timeout", timeout]) == 2
+    assert f"{timeout!r} is no number of seconds above 0" in capsys.readouterr().err
