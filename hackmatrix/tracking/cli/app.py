@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from hackmatrix import __version__
 from hackmatrix.tracking.cli import replay as replaying
 from hackmatrix.tracking.cli.compare import compare
 from hackmatrix.tracking.cli.doctor import doctor
@@ -18,13 +19,17 @@ from hackmatrix.tracking.errors import TrackingError
 
 DONE, DAMAGED, USAGE = 0, 1, 2
 _CTRL_C = 130
+_DAMAGE = (
+    "a run's file holds what no tracker wrote there, see hackmatrix-runs verify RUN; else this is a defect"
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(version)s")
 def app() -> None:
     """Look at runs, compare them, check them, and deliver them to other trackers.
 
-    A RUN is a run's folder, or its name or id in the folder of runs: --root, else HACKMATRIX_DIR, else runs.
+    A RUN is a run's folder, or its name or id in the folder of runs: --root DIR, else HACKMATRIX_DIR, else runs.
 
     \b
     Where to begin:
@@ -68,6 +73,9 @@ def run(argv: Sequence[str]) -> int:
         return _CTRL_C
     except (click.ClickException, TrackingError, ImportError, OSError) as problem:
         return _refuse(problem)
+    except (ValueError, LookupError) as problem:
+        click.echo(f"error: {_DAMAGE} ({type(problem).__name__}: {problem})", err=True)
+        return USAGE
     return code if isinstance(code, int) else DONE
 
 

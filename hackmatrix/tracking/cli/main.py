@@ -1,5 +1,6 @@
 """Which subcommand was asked for: ``replay`` needs no further package, the others those of ``[cli]``."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,11 @@ _USAGE = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code: 0 done, 1 something is still owed or damaged, 2 wrong usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a letter that the terminal cannot show is no reason to fail
     if argv[:1] == ["replay"]:
         return replay.main(argv[1:])
     try:

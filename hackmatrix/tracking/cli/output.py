@@ -8,8 +8,6 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hackmatrix.tracking.cli.json_array import print_json as print_json  # noqa: PLC0414 - readers move
-
 _PIPE_WIDTH = 10_000  # nothing is cut off where no terminal has an edge
 GAP = 2  # blanks between two columns
 STATUS_COLOURS = {

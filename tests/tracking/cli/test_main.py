@@ -1,11 +1,14 @@
 """The program as a whole: exit codes, help, and what it does without its packages."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import hackmatrix
 from hackmatrix.tracking import read_run
 from hackmatrix.tracking.cli import main
 from tests.tracking.cli.command import Command, command
@@ -78,6 +81,28 @@ def test_help_lists_every_subcommand(command: Command) -> None:
 @pytest.mark.parametrize("words", [["nonsense"], ["ls", "--nonsense"], ["plot"]])
 def test_wrong_usage_is_two(words: list[str], command: Command) -> None:
     assert command(*words).code == 2
+
+
+def test_the_version_is_that_of_the_package(command: Command) -> None:
+    assert command("--version").out == f"{hackmatrix.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "run"], ["ls", "--json"], ["compare", "run", "run"], ["plot", "run"]]
+)
+def test_what_the_terminal_cannot_show_is_no_failure(tmp_path: Path, words: list[str]) -> None:
+    for package in ("click", "rich", "numpy", "plotext"):
+        pytest.importorskip(package, reason=f"the package {package} is not installed")
+    write_run(tmp_path, [(1, {"日本": 0.5}), (2, {"日本": 1.0})], config={"名": "é"}, notes="ü")
+    done = subprocess.run(
+        [sys.executable, "-m", "hackmatrix.tracking", *words, "--root", str(tmp_path)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    if "--json" in words:
+        assert json.loads(done.stdout.decode("ascii"))[0]["config"] == {"名": "é"}
 
 
 def test_the_package_itself_is_the_command_too() -> None:
