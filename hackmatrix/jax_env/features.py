@@ -22,7 +22,7 @@ def network_features(compact: Array) -> Array:
 
 def _features_batch(compact: Array) -> Array:
     row, col = compact[:, 0].astype(jnp.int32), compact[:, 1].astype(jnp.int32)
-    place = jax.nn.one_hot(GRID_SIZE * row + col, NUM_CELLS)
+    place = jax.nn.one_hot(GRID_SIZE * row + col, NUM_CELLS, dtype=jnp.float32)
     return wall(row, _beside, expand_batch(compact), place)
 
 

@@ -40,7 +40,7 @@ def draw_layout(seed: Seed, number: Array) -> CellSet:
         first_attempt, layout, found = carry
         drawn = _any_layouts(seed, number, first_attempt)
         good = connected(~drawn)
-        first_good = (jnp.cumsum(good, axis=0) == 1) & good & ~found
+        first_good = (jnp.cumsum(good, axis=0, dtype=jnp.int32) == 1) & good & ~found
         return (
             first_attempt + _ATTEMPTS,
             CellSet(

@@ -38,7 +38,7 @@ def warp(state: EnvState, action: Array, seed: Seed) -> EnvState:
         chosen = jnp.where(taken_enemy, enemies_value, 0) + jnp.where(
             taken_transmission, transmissions_value, 0
         )
-        return jnp.sum(chosen, axis=0)
+        return jnp.sum(chosen, axis=0, dtype=jnp.int32)
 
     player = replace(
         player,

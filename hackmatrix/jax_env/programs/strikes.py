@@ -55,8 +55,8 @@ def _bomb(enemies: Enemies, player: Player, explodes: Array) -> tuple[Array, Arr
     _, target_slot = slots.nearest(distance, of_type(enemies, DAEMON))
     is_target = (target_slot == SLOT) & enemies.present & explodes
     target = Spot(
-        jnp.sum(jnp.where(is_target, enemies.row, 0), axis=0),
-        jnp.sum(jnp.where(is_target, enemies.col, 0), axis=0),
+        jnp.sum(jnp.where(is_target, enemies.row, 0), axis=0, dtype=jnp.int32),
+        jnp.sum(jnp.where(is_target, enemies.col, 0), axis=0, dtype=jnp.int32),
     )
     near = surrounding(enemies, target) & enemies.present & explodes & ~is_target
     return jnp.where(is_target, MAX_HP, near.astype(jnp.int32)), near
