@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hackmatrix.jax_env import env
+from hackmatrix.jax_env.actions import action_number
 from hackmatrix.jax_env.batching import per_environment
 from hackmatrix.jax_env.chance import key_words
 from hackmatrix.jax_env.compact import compact_observation
@@ -33,8 +34,12 @@ class BatchedHackMatrix:
         return jax.vmap(partial(env.reset_compact, params=self._params))(keys)
 
     def step(self, keys: Array, state: EnvState, action: Array) -> Step:
-        """(compact observation, state, reward, done, info) of one action in each game; never resets."""
-        result: Step = jax.vmap(env.step_compact)(keys, state, action)
+        """(compact observation, state, reward, done, info) of one action in each game; never resets.
+
+        Raises:
+            TypeError: the actions are no integers.
+        """
+        result: Step = jax.vmap(env.step_compact)(keys, state, action_number(action))
         return result
 
     def action_mask(self, state: EnvState) -> Array:

@@ -12,9 +12,9 @@ Rules: docs/game.md, sections 4, 16 and 18.
 from dataclasses import dataclass, field
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
+from hackmatrix.jax_env.actions import action_number
 from hackmatrix.jax_env.batching import per_environment
 from hackmatrix.jax_env.chance import key_words
 from hackmatrix.jax_env.compact import compact_observation
@@ -59,7 +59,7 @@ def step_compact(
     """Play one action; see `step`. The observation is compact, uint32 (83,)."""
     del params  # they concern the start only
     result: tuple[Array, EnvState, Array, Array, dict[str, Array]] = _step(
-        key_words(key), state, jnp.asarray(action).astype(jnp.int32)
+        key_words(key), state, action_number(action)
     )
     return result
 
@@ -86,13 +86,17 @@ def step(
     Args:
         key: the only source of chance of this step.
         state: of one game.
-        action: any integer; 0..27 are actions.
+        action: any integer; 0..27 are actions. (`jit` and `vmap` cut what is wider than 32 bits before it
+            gets here.)
         params: None stands for `EnvParams()`.
 
     Returns:
         (observation, state, reward float32 (), done bool (), info). `info` has the 15 reward components
         (float32), `stage`, `score` and `hp` after the step (int32), `stage_completed`, `player_died`,
         `game_won` and `invalid_action` (bool), the same keys on every step.
+
+    Raises:
+        TypeError: the action is no integer, but a float or a bool, say.
     """
     compact, state, reward, done, info = step_compact(key, state, action, params)
     return expand(compact), state, reward, done, info

@@ -1,5 +1,8 @@
 """The functions under `jit` and `vmap`, nested, and without either; with any kind of key."""
 
+import os
+import subprocess
+import sys
 from functools import partial
 from random import Random
 
@@ -46,6 +49,10 @@ def stepped(batch):
 
 def one_of(tree, index):
     return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def one_to_batch(tree):
+    return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
 def test_vmap_is_a_loop(batch, stepped):
@@ -101,6 +108,69 @@ def test_without_walls_the_results_are_the_same(batch, stepped, monkeypatch):
 def test_any_integer_is_an_action(batch, action):
     keys, states, _ = batch
     assert same(game.step(keys[4], one_of(states, 4), action), game.step(keys[4], one_of(states, 4), 4))
+
+
+# The wide ones are 3, and so an action, in their lowest 32 bits.
+@pytest.mark.parametrize(
+    "action",
+    [-1, 28, 2**31, 2**32 + 3, -(2**32) + 3, 10**30, np.int64(2**32 + 3), np.uint64(2**63 + 3),
+     np.uint32(2**32 - 1), np.int8(-1)],
+    ids=repr,
+)  # fmt: skip
+def test_any_other_integer_is_an_illegal_action(action):
+    key, state = jax.random.key(0), game.state_from_dict({})
+    expected = game.step(key, state, -1)
+    assert expected[4]["invalid_action"]
+    assert same(game.step(key, state, action), expected)
+    if isinstance(action, np.integer):
+        _, after, _, _, info = HackMatrix().batched().step(*one_to_batch((key, state)), action[None])
+        assert same(one_of(after, 0), state)
+        assert info["invalid_action"].all()
+
+
+@pytest.mark.parametrize("action", [3.7, 3.0, np.float32(3), jnp.float32(3), True, np.bool_(0), "up", None])
+def test_what_is_no_integer_is_refused(action):
+    key, state = jax.random.key(0), game.state_from_dict({})
+    for step in (game.step, game.step_compact, HackMatrix().step):
+        with pytest.raises(TypeError, match=r"expected an integer, 0\.\.27"):
+            step(key, state, action)
+    with pytest.raises(TypeError, match="float32"):
+        HackMatrix().batched().step(*one_to_batch((key, state)), jnp.array([3.0]))
+
+
+WIDE_PLAY = """
+import jax
+import jax.numpy as jnp
+
+from hackmatrix.jax_env import HackMatrix
+
+game = HackMatrix()
+batched = game.batched()
+
+def play(carry, key):
+    compact, state = carry
+    choices, steps = jax.random.split(key, (2, 4))
+    logits = jnp.where(batched.action_mask(state), 0.0, -jnp.inf)
+    action = jax.vmap(jax.random.categorical)(choices, logits).at[0].set(2**32 + 3)
+    assert action.dtype == jnp.int64
+    return batched.step(steps, state, action)[:2], None
+
+keys = jax.random.split(jax.random.key(0), 16)
+start = batched.reset(keys[:4])
+(compact, state), _ = jax.jit(lambda start, keys: jax.lax.scan(play, start, keys))(start, keys)
+assert state.turn[0] == 0 and (state.turn[1:] > 0).all(), state.turn
+assert game.features(compact).dtype == jnp.float32
+for leaf in jax.tree.leaves((compact, state)):
+    assert leaf.dtype in (jnp.int32, jnp.uint32, bool), leaf.dtype
+"""
+
+
+def test_with_64_bits_switched_on_nothing_gets_wider():
+    """In a process of its own, as the switch holds for all of one."""
+    environment = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", WIDE_PLAY]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_typed_and_raw_keys_are_the_same_key():
