@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."], tmp_path)
 
 
-def run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB_", "HACKMATRIX_"))}
     paths = [os.fspath(folder), *filter(None, [environment.get("PYTHONPATH")])]
     environment |= {"PYTHONPATH": os.pathsep.join(paths), "HOME": os.fspath(folder)}
@@ -103,6 +104,17 @@ def run(command: list[str], folder: Path) -> None:
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_host_that_the_wandb_client_needs_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("wandb", reason="needs hackmatrix[wandb]")
+    (tmp_path / "ask.py").write_text("import wandb; print(wandb.Settings().base_url)", "utf-8")
+    host = urlsplit(run([sys.executable, "ask.py"], tmp_path).strip()).hostname
+    assert host
+    for file in ("README.md", "docs/backends/wandb.md", ".devcontainer/init-firewall.sh"):
+        if (ROOT / file).exists():  # the sdist has no container
+            assert host in (ROOT / file).read_text("utf-8"), f"{file} does not name {host}"
 
 
 DOCTESTED = sorted(
