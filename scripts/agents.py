@@ -21,6 +21,13 @@ def group_of(name: str, seed: int) -> str | None:
     return group if group not in ("", name) else None
 
 
+def group_size(run: FoundRun | None) -> int:
+    """How many runs the group of a run was begun with; 1 where there is none."""
+    size = 1 if run is None else run.config.get("num_seeds", 1)
+    assert isinstance(size, int)
+    return size
+
+
 def find_group(group: str, seeds: Sequence[int], look: Look) -> list[FoundRun | None]:
     """All runs of a group, ready to go on from one step: the newest that each has a whole checkpoint of.
 

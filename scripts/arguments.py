@@ -15,6 +15,7 @@ from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.tracking.options import nearest
 
 _LONGEST_MESSAGE = 300
+_MOST_SEEDS = 10_000  # each is a run with files of its own
 
 EXIT_CODES = """
 exit codes:
@@ -353,17 +354,38 @@ def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     yield not minutes > 0, f"--save-interval-minutes {minutes}: give a number above 0"
     yield args.checkpoint_dir == "", "--checkpoint-dir is empty; give a folder, or leave it out"
     several = args.num_seeds != 1
-    yield args.num_seeds < 1, f"--num-seeds {args.num_seeds}: give at least 1"
+    yield (
+        not 1 <= args.num_seeds <= _MOST_SEEDS,
+        f"--num-seeds {args.num_seeds}: give at least 1, and at most {_MOST_SEEDS} of one group",
+    )
     yield several and args.fork_run is not None, "--fork-run begins one run; leave --num-seeds out"
     yield args.benchmark and several, "--benchmark measures one run; leave --num-seeds out"
+    yield from _process_rules(args)
+    yield args.keep < 1, f"--keep {args.keep}: keep at least 1 checkpoint, from which the run can go on"
+
+
+def _process_rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
     told = (args.coordinator, args.num_processes, args.process_id)
-    if args.distributed is None and all(each is not None for each in told):
-        args.distributed = True
+    if all(each is None for each in told):
+        return
     yield (
-        any(each is None for each in told) and any(each is not None for each in told),
+        any(each is None for each in told),
         "--coordinator, --num-processes and --process-id belong together; give all of them, or none",
     )
-    yield args.keep < 1, f"--keep {args.keep}: keep at least 1 checkpoint, from which the run can go on"
+    yield (
+        args.distributed is False,
+        "--no-distributed trains alone, and --coordinator is of several processes; give one of them",
+    )
+    host, _, port = args.coordinator.rpartition(":")
+    yield (
+        not (host and port.isdecimal() and 0 < int(port) < 2**16),
+        f"--coordinator {args.coordinator!r}: give host and port of the first process, e.g. 10.0.0.2:1234",
+    )
+    yield (
+        not 0 <= args.process_id < args.num_processes,
+        f"--process-id {args.process_id} of --num-processes {args.num_processes}: give 0 to N - 1",
+    )
+    args.distributed = True
 
 
 def _benchmark_rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents import find_group, group_of, name_of_seed
+from agents import find_group, group_of, group_size, name_of_seed
 
 from hackmatrix.purejaxrl import ConfigError, TrainConfig, shards_for
 from hackmatrix.tracking import (
@@ -21,6 +21,7 @@ from hackmatrix.tracking import (
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 
 DEFAULT_ENTITY = "charles-team"
+_MOST_SHARDS = 1024  # that a run is looked for with; more chips than that name them
 
 
 class Setup(NamedTuple):
@@ -67,13 +68,24 @@ def find_all(args: argparse.Namespace, setup: Setup, source: FoundRun | None) ->
         wanted = None if first is None else group_of(first.name, seeds[0])
     if wanted is None:
         return [None] * args.num_seeds
-    found = find_group(wanted, seeds, lambda name: _look_for(args, setup, name))
+    found = find_group(
+        wanted, seeds, lambda name: _of_this_size(_look_for(args, setup, name), args.num_seeds)
+    )
     if args.resume_run not in (None, "auto") and found[0] is None:
         raise RunNotFoundError(
             f"no run {name_of_seed(wanted, seeds[0])!r} in {str(run_root(setup.root))!r} or at "
             f"{setup.trackers}; begin the group with --run-name {wanted}"
         )
     return found
+
+
+def _of_this_size(run: FoundRun | None, num_seeds: int) -> FoundRun | None:
+    if run is not None and group_size(run) != num_seeds:
+        raise ConfigError(
+            f"run {run.name} is one of a group of {group_size(run)}, and --num-seeds {num_seeds} was given; give "
+            f"--num-seeds {group_size(run)}, or another --run-name for a new group"
+        )
+    return run
 
 
 def _find(args: argparse.Namespace, setup: Setup, source: FoundRun | None) -> FoundRun | None:
@@ -101,7 +113,7 @@ def _look_for_config(args: argparse.Namespace, setup: Setup, source: FoundRun | 
     config = config_of(args, source, forked=True)
     counts = [config.num_shards]
     if "num_shards" not in args.given:
-        counts += [2**power for power in range(7) if 2**power != config.num_shards]
+        counts += [2**power for power in range(_MOST_SHARDS.bit_length()) if 2**power != config.num_shards]
     for count in counts:
         try:
             other = dataclasses.replace(config, num_shards=count)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents import group_of, name_of_seed, open_group
+from agents import group_of, group_size, name_of_seed, open_group
 from choosing import Setup, described, group_of_source
 
 from hackmatrix import __version__
@@ -32,6 +32,8 @@ def open_all(
     seeds = range(config.seed, config.seed + len(found))
     trackers: list[Tracker] = []
     facts = {**platform_facts(), "hackmatrix": __version__, "commit": _commit()}
+    if len(found) > 1:
+        facts["seed_batching"] = args.seed_batching  # changes bits, and is no part of the config
 
     def open_one(
         seed: int, run: FoundRun | None, name: str | None, group: str | None, resume: Resume = "allow"
@@ -44,7 +46,9 @@ def open_all(
             name=name if run is None else None,
             prefix=RUN_PREFIX if automatic else None,
             suffix=args.run_suffix if automatic else None,
-            config=described(dataclasses.replace(config, seed=seed), source, len(found)),
+            config=described(
+                dataclasses.replace(config, seed=seed), source, max(len(found), group_size(run))
+            ),
             attempt=facts,
             group=args.group or group or (group_of_source(source) if source is not None else None),
             tags=args.tags.split(",") if args.tags else None,

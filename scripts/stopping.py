@@ -47,9 +47,14 @@ class Stop:
         if callable(earlier) and earlier is not signal.default_int_handler:
             earlier(number, frame)
 
-    def asked(self) -> bool:
-        """Whether a signal came."""
-        return self.signal is not None
+    def asked(self) -> int:
+        """The signal that came; 0 for none."""
+        return self.signal or 0
+
+    def heard(self, number: int) -> None:
+        """Another process of the run got a signal, and this one ends with it; 0 for none."""
+        if number and self.signal is None:
+            self.signal, self._asked_at = number, self._clock()
 
     def status(self) -> Status:
         """What the run is called when it ends now."""

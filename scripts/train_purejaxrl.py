@@ -67,7 +67,10 @@ from hackmatrix.tracking.system_metrics import SystemMetrics, require_psutil
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     args = parse_arguments(argv)
-    _connect(args)
+    problem = _connect(args)
+    if problem is not None:
+        print(f"error: {problem}", file=sys.stderr)
+        return USAGE
     leads = _leads()
     console = Console(quiet=not leads)
     for name in ("hackmatrix.tracking", "hackmatrix.purejaxrl"):
@@ -83,15 +86,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED if isinstance(problem, BackendUnreachableError | RunInUseError) else USAGE
 
 
-def _connect(args: argparse.Namespace) -> None:
-    """Join the other processes, before anything touches a device."""
-    if args.distributed:
+def _connect(args: argparse.Namespace) -> str | None:
+    """Join the other processes, before anything touches a device; what is wrong where that cannot be done."""
+    if not args.distributed and (args.distributed is False or not on_tpu_slice()):
+        return None
+    try:
         start_processes(args.coordinator, args.num_processes, args.process_id)
-    elif args.distributed is None and on_tpu_slice():
-        try:
-            start_processes()
-        except (RuntimeError, ValueError) as problem:
-            print(f"this host trains alone: {problem}", file=sys.stderr)
+    except ValueError as problem:  # nobody says who the others are
+        if args.distributed:
+            return (
+                f"no cluster says who the other processes are ({problem}); give --coordinator HOST:PORT, "
+                "--num-processes N and --process-id I on each"
+            )
+        print(f"this host trains alone: {problem}", file=sys.stderr)
+    except RuntimeError as problem:
+        return (
+            f"the other processes cannot be reached ({problem}); --no-distributed trains on this host alone"
+        )
+    return None
 
 
 def _leads() -> bool:
@@ -135,25 +147,32 @@ def _run(args: argparse.Namespace, console: Console) -> int:
         first = found[0]
         config = config_of(args, first or source, forked=first is None)
         make_environment(config.env)
-        choose_layout(config, args.num_devices, num_seeds=args.num_seeds)
+        layout = {
+            "num_devices": args.num_devices,
+            "num_seeds": args.num_seeds,
+            "seed_batching": args.seed_batching,
+        }
+        choose_layout(config, **layout)
         done = all(run is not None and is_done(run, config) for run in found)
         for run in found if not done else ():
             goes_on = run if run is not None else source
-            one = None if goes_on is None else _read(goes_on, console)
+            one = None if goes_on is None else _read(args, goes_on, console)
             if one is not None:
                 saved.append(one)
         headers = [one.header for one in saved]
-        return {"config": dataclasses.asdict(config), "headers": headers, "done": done}
+        return {"config": dataclasses.asdict(config), "layout": layout, "headers": headers, "done": done}
 
     told = share(plan)
     config = TrainConfig(**told["config"])
     if told["done"]:
-        return max((_deliver_owed(run, setup, console) for run in found if run is not None), default=FINISHED)
+        return max(
+            (_deliver_owed(args, run, setup, console) for run in found if run is not None), default=FINISHED
+        )
     env = make_environment(config.env)
-    layout = choose_layout(
-        config, args.num_devices, num_seeds=args.num_seeds, seed_batching=args.seed_batching
+    layout = choose_layout(config, **told["layout"])
+    start, saving = _start(
+        args, config, env, layout.num_seeds, told["headers"], [one.content for one in saved]
     )
-    start, saving = _start(args, config, env, told["headers"], [one.content for one in saved])
     trackers: list[Tracker] = []
 
     def opened() -> dict[str, Any]:
@@ -182,6 +201,7 @@ def _start(
     args: argparse.Namespace,
     config: TrainConfig,
     env: Environment,
+    num_seeds: int,
     headers: Sequence[dict[str, Any]],
     contents: Sequence[bytes],
 ) -> tuple[Runner | None, list[SaveOptions]]:
@@ -191,7 +211,7 @@ def _start(
         restore(Saved(header, content), dataclasses.replace(config, seed=config.seed + number), env)
         for number, (header, content) in enumerate(zip(headers, shared, strict=True))
     ]
-    bests = [header.get("best_return") for header in headers] or [None] * args.num_seeds
+    bests = [header.get("best_return") for header in headers] or [None] * num_seeds
     saving = [
         SaveOptions(
             every_updates=args.save_interval,
@@ -204,7 +224,7 @@ def _start(
     ]
     if not agents:
         return None, saving
-    return agents[0] if args.num_seeds == 1 else stack_agents(agents), saving
+    return agents[0] if num_seeds == 1 else stack_agents(agents), saving
 
 
 def _train(
@@ -242,6 +262,7 @@ def _train(
                 on_chunk=display.chunk,
                 saving=saving,
             )
+        stop.heard(result.stopped_by)
         status = "finished" if result.finished else stop.status()
         for tracker, row in zip(trackers, result.rows, strict=False):
             tracker.log_summary(row)
@@ -261,11 +282,10 @@ def _train(
     return FINISHED if result.finished else stop.exit_code()
 
 
-def _deliver_owed(found: FoundRun, setup: Setup, console: Console) -> int:
+def _deliver_owed(args: argparse.Namespace, found: FoundRun, setup: Setup, console: Console) -> int:
     """A run that has finished says so, and delivers what it still owes."""
-    console.print(
-        f"run {found.name} has finished already; leave out --resume-run for a second one", highlight=False
-    )
+    another = "leave out --resume-run" if args.resume_run is not None else "give another --run-name"
+    console.print(f"run {found.name} has finished already; {another} for a second one", highlight=False)
     in_use = tracker_names(setup.trackers)
     for name in owed(found.identity or {}):
         if name not in in_use:
@@ -279,7 +299,7 @@ def _deliver_owed(found: FoundRun, setup: Setup, console: Console) -> int:
     return FINISHED
 
 
-def _read(found: FoundRun, console: Console) -> Saved | None:
+def _read(args: argparse.Namespace, found: FoundRun, console: Console) -> Saved | None:
     """The checkpoint to go on from."""
     folder = found.fetch_checkpoint(-1 if found.step is None else found.step)
     if folder is None:
@@ -289,6 +309,10 @@ def _read(found: FoundRun, console: Console) -> Saved | None:
         return None
     saved = read_checkpoint(folder)
     differs = platform_differences(saved.header["platform"], platform_facts())
+    attempts = (found.identity or {}).get("attempts") or [{}]
+    then = attempts[-1].get("seed_batching", args.seed_batching)
+    if then != args.seed_batching:
+        differs["seed_batching"] = (then, args.seed_batching)
     if differs:
         told = ", ".join(f"{key}: {then} then, {now} now" for key, (then, now) in differs.items())
         console.print(f"this platform is not the run's ({told}): equal up to rounding, not to the bit")

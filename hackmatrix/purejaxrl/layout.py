@@ -130,7 +130,7 @@ def copier(layout: Layout) -> Callable[[Runner], dict[str, jax.Array]]:
 
 
 class Vote:
-    """Whether any process says yes, heard by all of them at the same place in the loop.
+    """The largest number that a process says, heard by all of them at the same place in the loop.
 
     ``ask`` before a chunk is dispatched, ``hear`` when the one before it is done; neither waits for the former.
     """
@@ -138,17 +138,17 @@ class Vote:
     def __init__(self, layout: Layout) -> None:
         mesh = _mesh(layout)
         self._shape, self._split = (layout.num_devices,), NamedSharding(mesh, _SPLIT)
-        self._count = jax.jit(jnp.any, out_shardings=NamedSharding(mesh, _EVERYWHERE))
+        self._count = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, _EVERYWHERE))
         self._cast: jax.Array | None = None
 
-    def ask(self, mine: bool) -> None:  # noqa: FBT001 - a vote is yes or no
-        """Give this process's vote."""
-        said = np.full(self._shape, mine)
+    def ask(self, mine: int) -> None:
+        """Give this process's vote, an int32."""
+        said = np.full(self._shape, mine, np.int32)
         self._cast = self._count(jax.make_array_from_callback(self._shape, self._split, said.__getitem__))
 
-    def hear(self) -> bool:
-        """Return whether there was a yes."""
-        return self._cast is not None and bool(np.asarray(self._cast))
+    def hear(self) -> int:
+        """Return the largest vote; 0 before there was one."""
+        return 0 if self._cast is None else int(np.asarray(self._cast))
 
 
 def runner_parts(layout: Layout) -> Runner:

@@ -55,6 +55,7 @@ class TrainResult:
         dict[str, float | int], ...
     ]  # the last logged row of each agent; none: nothing was left to do
     finished: bool  # every update of the config is done
+    stopped_by: int  # what ``stop`` said, in this process or another; 0: it never said a thing
     save_problem: str | None  # why the final checkpoint is missing; None: it is there, or none was wanted
 
     @property
@@ -78,7 +79,7 @@ def train(
     env: Environment | None = None,
     start: Runner | None = None,
     layout: Layout | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], int] = lambda: 0,
     on_compiled: Callable[[float], None] = lambda _: None,
     on_chunk: Callable[[ChunkReport], None] = lambda _: None,
     saving: SaveOptions | Sequence[SaveOptions] | None = None,
@@ -97,8 +98,8 @@ def train(
         start: the state to go on from, used up by training; None: from the seed.
         layout: the devices to train on, and the number of agents; None: all devices that divide the shards, one
             agent for each tracker.
-        stop: asked before and after each chunk; true ends training after what was dispatched, of which the
-            first is saved at once. Of several processes each ends when one was told to.
+        stop: asked before and after each chunk; what is true, e.g. the number of a signal, ends training after what
+            was dispatched, of which the first is saved at once. Of several processes each ends when one was told to.
         on_compiled: called once with the seconds that tracing and compiling took.
         on_chunk: called after each chunk's rows are logged, before its checkpoint is handed over.
         saving: when to save, or that for each agent; a final checkpoint is always made, unless the tracker keeps
@@ -152,15 +153,16 @@ def train(
         env_steps=finished * config.batch_size,
         rows=log.rows,
         finished=finished >= config.num_updates,
+        stopped_by=told.heard,
         save_problem=savers.problem,
     )
 
 
 class _Stop:
-    """Whether to stop; of several processes, what all of them have heard."""
+    """Whether to stop, and why; of several processes, what all of them have heard."""
 
-    def __init__(self, stop: Callable[[], bool], layout: Layout) -> None:
-        self._stop, self._heard = stop, False
+    def __init__(self, stop: Callable[[], int], layout: Layout) -> None:
+        self._stop, self.heard = stop, 0
         self._vote = Vote(layout) if jax.process_count() > 1 else None
 
     def ask(self) -> None:
@@ -169,10 +171,12 @@ class _Stop:
 
     def hear(self) -> None:
         if self._vote is not None:
-            self._heard = self._heard or self._vote.hear()
+            self.heard = self.heard or self._vote.hear()
 
-    def __call__(self) -> bool:
-        return self._heard if self._vote is not None else self._stop()
+    def __call__(self) -> int:
+        if self._vote is None:
+            self.heard = self.heard or self._stop()
+        return self.heard
 
 
 class _Savers:

@@ -98,6 +98,10 @@ def test_what_is_no_name_is_refused(
     assert not any(tmp_path.iterdir())
 
 
+def process_of(coordinator: str, count: int, number: int) -> tuple[str, ...]:
+    return ("--coordinator", coordinator, "--num-processes", str(count), "--process-id", str(number))
+
+
 OTHERS = {
     "a sample every zero seconds": (("--system-metrics", "0"), "--system-metrics"),
     "an option with a slip": (("--learning-rte", "0.1"), "--learning-rate"),
@@ -132,6 +136,13 @@ OTHERS = {
     "a benchmark of a run to resume": (("--benchmark", "--resume-run", "x"), "--resume-run"),
     "a benchmark's flag alone": (("--max-overhead", "1%"), "--benchmark"),
     "a benchmark of no chunk": (("--benchmark", "--benchmark-chunks", "0"), "at least 1"),
+    "more seeds than there is room for": (("--num-seeds", "99999999999"), "at most 10000"),
+    "half an address": (process_of("nonsense", 2, 0), "10.0.0.2:1234"),
+    "no such port": (process_of("localhost:99999", 1, 0), "'localhost:99999'"),
+    "a process too many": (process_of("a:1", 2, 5), "give 0 to N - 1"),
+    "no process": (process_of("a:1", 0, 0), "give 0 to N - 1"),
+    "a coordinator alone": (("--coordinator", "a:1"), "belong together"),
+    "alone, with a coordinator": (("--no-distributed", *process_of("a:1", 2, 0)), "trains alone"),
     "a limit without its unit": (("--benchmark", "--max-overhead", "1"), "1% or 0.01"),
 }  # fmt: skip
 
@@ -209,6 +220,12 @@ def test_a_tracker_that_is_not_installed_says_what_brings_it(
     assert f"pip install 'hackmatrix[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not any(script.runs.glob("*"))
+
+
+def test_other_processes_that_nobody_names_are_asked_for(script: Script) -> None:
+    said = script.run("--distributed", code=2)
+    assert "give --coordinator HOST:PORT, --num-processes N and --process-id I" in said
+    assert "Traceback" not in said
 
 
 def test_the_whole_process_says_one_sentence(script: Script) -> None:

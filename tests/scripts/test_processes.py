@@ -104,6 +104,16 @@ def test_four_processes_are_one_to_the_bit_and_name_the_one_that_went(script: Sc
     assert state(script) == state(alone)
 
 
+@pytest.mark.parametrize("told", [pytest.param(0, marks=at_length), 1])
+def test_a_signal_that_reaches_one_process_ends_all_alike(script: Script, told: int) -> None:
+    processes = start(script, 2, "--total-timesteps", str(10**9))
+    wait_for_a_checkpoint(script, processes)
+    processes[told].send_signal(signal.SIGTERM)
+    for code, said in ends(processes, timeout=60):
+        assert code == 143, said
+    assert status(script) == "preempted"
+
+
 @at_length
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_hangs_ends_the_other(script: Script, victim: int) -> None:

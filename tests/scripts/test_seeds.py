@@ -1,7 +1,9 @@
 """Several seeds in one program: a run each, of one group, that go on together."""
 
 import json
+import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,9 @@ from tests.scripts.test_killed_and_resumed import LONG  # whose program is compi
 from tests.scripts.test_killed_and_resumed import UPDATES as LONG_UPDATES
 
 
-def test_the_group_of_several_seeds_goes_on_together(script: Script) -> None:
+def test_the_group_of_several_seeds_goes_on_together_and_one_of_them_alone(
+    script: Script, tmp_path: Path
+) -> None:
     command = (*LONG, "--resume-run", "auto", "--num-seeds", "2", "--seed", "7")
     process = script.start(*command)
     deadline = time.monotonic() + 120
@@ -23,6 +27,8 @@ def test_the_group_of_several_seeds_goes_on_together(script: Script) -> None:
         time.sleep(0.005)
     process.kill()
     process.communicate()
+    alone = Script(tmp_path / "alone")
+    shutil.copytree(script.home, alone.home)
     said = script.run(*command)
     folders = run_folders(script.runs)
     assert [folder.name[-3:] for folder in folders] == ["-s7", "-s8"]
@@ -36,9 +42,13 @@ def test_the_group_of_several_seeds_goes_on_together(script: Script) -> None:
         assert steps == list(range(3, LONG_UPDATES + 1, 3))
     assert "has finished already" in script.run(*command)
 
-    script.run(*LONG, "--seed", "8", "--run-name", "alone")
+    one = folders[1].name
+    assert "going on from update" in alone.run(*LONG, "--resume-run", one)
     last = f"checkpoints/step-{LONG_UPDATES}/state.safetensors"
-    assert (folders[1] / last).read_bytes() == (script.runs / "alone" / last).read_bytes()
+    assert (folders[1] / last).read_bytes() == (alone.runs / one / last).read_bytes()
+    assert f"{one[:-1]}7 is one of a group of 2" in script.run(
+        *LONG, "--run-name", group, "--num-seeds", "3", "--seed", "7", code=2
+    )
 
 
 def test_each_seed_has_a_folder_of_its_own_in_tensorboard(script: Script) -> None:

@@ -45,9 +45,9 @@ def test_a_signal_decides_status_and_exit_code(
     stopping: Any, number: signal.Signals, status: str, code: int
 ) -> None:
     with stopping.Stop() as stop:
-        assert (stop.asked(), stop.status(), stop.exit_code()) == (False, "finished", 0)
+        assert (stop.asked(), stop.status(), stop.exit_code()) == (0, "finished", 0)
         os.kill(os.getpid(), number)
-        assert (stop.asked(), stop.status(), stop.exit_code()) == (True, status, code)
+        assert (stop.asked(), stop.status(), stop.exit_code()) == (number, status, code)
 
 
 def test_a_machine_that_goes_away_is_given_the_rest_of_its_notice(stopping: Any) -> None:
@@ -66,3 +66,15 @@ def test_a_machine_that_goes_away_is_given_the_rest_of_its_notice(stopping: Any)
         now[0] += 25.0
         os.kill(os.getpid(), signal.SIGTERM)  # the notice begins now
         assert stop.finish_timeout() == stopping.TERMINATE_S
+
+
+def test_what_another_process_heard_decides_here_too(stopping: Any) -> None:
+    stop = stopping.Stop(clock=lambda: 100.0)
+    stop.heard(0)
+    assert (stop.status(), stop.exit_code()) == ("finished", 0)
+    stop.heard(signal.SIGTERM)
+    assert (stop.status(), stop.exit_code(), stop.finish_timeout()) == (
+        "preempted",
+        143,
+        stopping.TERMINATE_S,
+    )
