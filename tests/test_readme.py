@@ -33,6 +33,13 @@ def test_the_readme_is_the_first_minute_and_links() -> None:
         assert f"(docs/{page}.md" in README
 
 
+def test_the_tests_of_the_claims_are_there() -> None:
+    claims = (ROOT / "docs" / "claims.md").read_text("utf-8")
+    paths = re.findall(r"`(tests/[\w/*]+\.py)`", claims)
+    assert len(paths) > 10
+    assert [path for path in paths if not list(ROOT.glob(path))] == []
+
+
 def test_the_table_of_hyperparameters_is_that_of_the_config(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jax", reason="needs hackmatrix[train]")
     monkeypatch.syspath_prepend(str(SCRIPT.parent))

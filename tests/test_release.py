@@ -130,11 +130,28 @@ def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:
     assert licences
     assert said["Description-Content-Type"] == "text/markdown"
     assert said["Summary"]
+    assert said["Author"]
     needed = [each for each in said.get_all("Requires-Dist", []) if "extra ==" not in each]
     assert [re.match(r"[\w-]+", each)[0] for each in needed] == ["msgspec"]
     extras = set(said.get_all("Provides-Extra", []))
     assert {"wandb", "tensorboard", "mirror", "train", "cuda", "tpu", "all", "docs", "integrations"} <= extras
     assert "hackmatrix-runs = hackmatrix.tracking.cli.main:main" in points
+
+
+def description(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        said = archive.read(wheel.name.split("-py3")[0] + ".dist-info/METADATA").decode()
+    return Parser().parsestr(said).get_payload()
+
+
+def test_the_description_has_no_link_that_an_index_cannot_follow(wheel: Path) -> None:
+    assert "# HackMatrix" in description(wheel)
+    assert not re.findall(r"\]\((?!https?:)[^)]*\)", description(wheel))
+
+
+def test_the_description_s_code_runs_from_the_wheel(wheel: Path, bare: Environment, tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", description(wheel), re.MULTILINE | re.DOTALL)
+    bare.run("-I", "-c", code, cwd=tmp_path)
 
 
 def test_the_sdist_has_what_a_wheel_and_its_tests_need(tmp_path: Path) -> None:
