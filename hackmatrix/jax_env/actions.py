@@ -14,10 +14,9 @@ from hackmatrix.jax_env import programs
 from hackmatrix.jax_env.blocks import Blocks
 from hackmatrix.jax_env.chance import Seed
 from hackmatrix.jax_env.constants import NO_ACTION, NUM_ACTIONS, SIPHON, WAIT
-from hackmatrix.jax_env.movement import is_move, shoot_or_walk
+from hackmatrix.jax_env.movement import is_move
 from hackmatrix.jax_env.siphon import siphon
 from hackmatrix.jax_env.state import EnvState
-from hackmatrix.jax_env.walls import wall
 
 _WIDE = 4  # bytes; a cast from more than that to int32 could turn a number that is no action into one
 
@@ -50,12 +49,18 @@ def takes_turn(action: Array) -> Array:
     return is_move(action) | (action == SIPHON) | (action == WAIT)
 
 
-def carry_out(state: EnvState, blocks: Blocks, action: Array, seed: Seed) -> EnvState:
-    """The position after a legal action itself, its turn counted; `NO_ACTION` changes nothing."""
-    state = wall(state.turn, shoot_or_walk, state, action)
-    state = wall(state.turn, _siphon_or_run, state, blocks, action, seed)
+def count_turn(state: EnvState, action: Array) -> EnvState:
+    """One turn more where the action takes it."""
     return replace(state, turn=state.turn + takes_turn(action))
 
 
-def _siphon_or_run(state: EnvState, blocks: Blocks, action: Array, seed: Seed) -> EnvState:
+def siphon_or_run(state: EnvState, blocks: Blocks, action: Array, seed: Seed) -> EnvState:
+    """The position after siphon or a program, which must be legal; unchanged for any other action.
+
+    Args:
+        state: before it.
+        blocks: of the same position.
+        action: int32 (env,).
+        seed: what the step draws from.
+    """
     return programs.run(siphon(state, action, seed), blocks, action, seed)

@@ -12,6 +12,7 @@ Rules: docs/game.md, sections 4, 16 and 18.
 from dataclasses import dataclass, field
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from hackmatrix.jax_env.actions import action_number
@@ -23,12 +24,18 @@ from hackmatrix.jax_env.observation import Observation, expand
 from hackmatrix.jax_env.start import bare_start, furnished_start
 from hackmatrix.jax_env.state import EnvState
 from hackmatrix.jax_env.step import batch_step
+from hackmatrix.jax_env.walls import wall
+
+
+def _flags_behind_a_wall(bits: Array) -> Array:
+    return wall(bits.astype(jnp.int32), flags_of, bits)
+
 
 # Each is compiled as a whole, so that calls outside `jit` are not carried out operation by operation.
 _step = jax.jit(per_environment(batch_step))
 _furnished_start = jax.jit(per_environment(furnished_start))
 _legal_bits = jax.jit(per_environment(legal_bits))
-_flags = jax.jit(per_environment(flags_of, env_axis=0))
+_flags = jax.jit(per_environment(_flags_behind_a_wall, env_axis=0))
 _observe = jax.jit(per_environment(compact_observation))
 
 

@@ -13,7 +13,6 @@ from hackmatrix.jax_env.census import Census, take_census
 from hackmatrix.jax_env.constants import DIRECTIONS, FIRST_PROGRAM, NUM_ACTIONS
 from hackmatrix.jax_env.geometry import moved, on_board
 from hackmatrix.jax_env.state import EnvState
-from hackmatrix.jax_env.walls import wall
 
 _ACTION = np.arange(NUM_ACTIONS, dtype=np.uint32)
 
@@ -48,7 +47,8 @@ def is_legal(bits: Array, action: Array) -> Array:
 
 def flags_of(bits: Array) -> Array:
     """Bool (env, 28): the legal actions' bits, uint32 (env,), one by one; env axis first."""
-    return wall(bits.astype(jnp.int32), lambda bits: (bits[:, None] >> _ACTION) & 1 != 0, bits)
+    flags: Array = (bits[:, None] >> _ACTION) & 1 != 0
+    return flags
 
 
 def _legal_moves(state: EnvState, census: Census) -> list[Array]:

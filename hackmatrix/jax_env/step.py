@@ -1,4 +1,4 @@
-"""The order of one step, for a batch with the env axis last.
+"""The order of one step, with walls between its phases, for a batch with the env axis last.
 
 Rules: docs/game.md, sections 4 and 16.
 """
@@ -11,14 +11,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from hackmatrix.jax_env import slots
-from hackmatrix.jax_env.actions import carry_out, takes_turn
+from hackmatrix.jax_env.actions import count_turn, siphon_or_run, takes_turn
 from hackmatrix.jax_env.blocks import blocks_of
-from hackmatrix.jax_env.chance import seed_from_words
+from hackmatrix.jax_env.chance import Seed, seed_from_words
 from hackmatrix.jax_env.compact import compact_observation
 from hackmatrix.jax_env.constants import NO_ACTION, SIPHON, WON_STAGE
-from hackmatrix.jax_env.enemies_turn import enemies_turn
+from hackmatrix.jax_env.enemies_turn import enemies_move_and_hit, transmissions_arrive, turn_ends
 from hackmatrix.jax_env.geometry import steps_between
 from hackmatrix.jax_env.mask import is_legal, legal_bits
+from hackmatrix.jax_env.movement import shoot_or_walk
 from hackmatrix.jax_env.pathfinding import walking_distance
 from hackmatrix.jax_env.progress import completes_stage, next_stage
 from hackmatrix.jax_env.rewards import StepFacts, reward_parts
@@ -63,8 +64,8 @@ def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
     distance_before = wall(before.turn, distance_to_exit, before)
     quality: SiphonQuality = when(jnp.any(action == SIPHON), siphon_quality, before)
 
-    state = carry_out(before, blocks_of(before.cells), action, seed)
-    state = enemies_turn(state, blocks_of(state.cells).unsiphoned, takes_turn(action), seed)
+    state = _act(before, action, seed)
+    state = _enemies_turn(state, action, seed)
     player_died = acted & (state.player.hp == 0)
     stage_completed = acted & completes_stage(state, action)
     state = next_stage(state, stage_completed, seed)
@@ -83,6 +84,22 @@ def batch_step(key_words: Array, state: EnvState, action: Array) -> Step:
     reward, info = wall(state.turn, _rewards, before, state, action, outcome)
     done = player_died | game_won | was_ended
     return wall(state.turn, compact_observation, state), state, reward, done, info
+
+
+def _act(state: EnvState, action: Array, seed: Seed) -> EnvState:
+    """The position after a legal action itself, its turn counted; `NO_ACTION` changes nothing."""
+    blocks = blocks_of(state.cells)
+    state = wall(state.turn, shoot_or_walk, state, action)
+    state = wall(state.turn, siphon_or_run, state, blocks, action, seed)
+    return count_turn(state, action)
+
+
+def _enemies_turn(state: EnvState, action: Array, seed: Seed) -> EnvState:
+    """Transmissions, moves, hits, schedule, recovery, where the action took the turn."""
+    unsiphoned, turn_taken = blocks_of(state.cells).unsiphoned, takes_turn(action)
+    state = wall(state.turn, transmissions_arrive, state, turn_taken)
+    state = wall(state.turn, enemies_move_and_hit, state, unsiphoned, turn_taken)
+    return wall(state.turn, turn_ends, state, unsiphoned, turn_taken, seed)
 
 
 def distance_to_exit(state: EnvState) -> Array:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from random import Random
 
 import jax
@@ -102,6 +103,13 @@ def test_without_walls_the_results_are_the_same(batch, stepped, monkeypatch):
     assert same(done, stepped[3])
     monkeypatch.undo()
     assert same(game.expand_observation(compact), jax.vmap(game.flatten_observation)(stepped[0]))
+
+
+def test_no_rule_knows_of_walls():
+    """Only the files that put phases one behind the other, and those that lay out observations."""
+    files = Path(game.__file__).parent.rglob("*.py")
+    callers = {file.stem for file in files if "jax_env.walls import" in file.read_text(encoding="utf-8")}
+    assert callers == {"batched", "env", "features", "observation", "step"}
 
 
 @pytest.mark.parametrize("action", [4, np.int64(4), np.uint8(4), jnp.int32(4), jnp.uint32(4)])
