@@ -138,6 +138,20 @@ def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:
     assert "hackmatrix-runs = hackmatrix.tracking.cli.main:main" in points
 
 
+def test_the_workflow_runs_what_is_skipped_elsewhere_and_tests_the_wheel() -> None:
+    workflow = ROOT / ".github" / "workflows" / "ci.yml"
+    if not workflow.exists():
+        pytest.skip("the sdist has no workflow")
+    text = workflow.read_text("utf-8")
+    sections = re.findall(
+        r"^([a-z]+)\(\) \{", (ROOT / "scripts" / "long_checks").read_text("utf-8"), re.MULTILINE
+    )
+    (named,) = re.findall(r"section: \[(.*)\]", text)
+    assert {"others", "build"} <= set(named.split(", ")) <= set(sections)
+    assert 'NO_SKIPS: "1"' in text
+    assert not re.search(r"pip install \"?\.", text)
+
+
 def description(wheel: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         said = archive.read(wheel.name.split("-py3")[0] + ".dist-info/METADATA").decode()
