@@ -74,12 +74,7 @@ def state_to_dict(state: EnvState) -> Position:
     Raises:
         PositionError: the state is batched.
     """
-    if jnp.ndim(state.turn) != 0:
-        raise PositionError(
-            f"the state holds games of shape {jnp.shape(state.turn)}, expected one game; "
-            "index one out of the batch first: jax.tree.map(lambda leaf: leaf[0], state)"
-        )
-    state = jax.device_get(state)
+    state = jax.device_get(one_game(state))
     progress = {
         key: bool(getattr(state, key)) if isinstance(spec, schema.Truth) else int(getattr(state, key))
         for key, spec in schema.PROGRESS.items()
@@ -100,6 +95,16 @@ def state_to_dict(state: EnvState) -> Position:
         ],
         **_write_cells(state.cells),
     }
+
+
+def one_game(state: EnvState) -> EnvState:
+    """The state itself, or `PositionError` if it holds a batch of games."""
+    if jnp.ndim(state.turn) != 0:
+        raise PositionError(
+            f"the state holds games of shape {jnp.shape(state.turn)}, expected one game; "
+            "index one out of the batch first: jax.tree.map(lambda leaf: leaf[0], state)"
+        )
+    return state
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:

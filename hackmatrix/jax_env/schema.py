@@ -75,7 +75,7 @@ class OneOf:
 
 Spec = Whole | Truth | OneOf
 
-_COORDINATE = Whole(0, GRID_SIZE - 1)
+COORDINATE: Final = Whole(0, GRID_SIZE - 1)
 _SLOT = Whole(0, MAX_ENEMIES - 1, default=None)
 _DATE = {"low": 0, "high": 1_000_000_000}
 _AMOUNT = {"low": 0, "high": 9999, "default": 0}
@@ -114,8 +114,8 @@ STRUCTURES: Final = (
 )
 ENEMY: Final[Mapping[str, Spec]] = {
     "type": OneOf(ENEMY_TYPES),
-    "row": _COORDINATE,
-    "col": _COORDINATE,
+    "row": COORDINATE,
+    "col": COORDINATE,
     "hp": Whole(1, 3, default=None),  # the type's full hp
     "disabled_turns": Whole(0, 99, default=0),
     "stunned": Truth(),
@@ -124,8 +124,8 @@ ENEMY: Final[Mapping[str, Spec]] = {
     "slot": _SLOT,
 }
 TRANSMISSION: Final[Mapping[str, Spec]] = {
-    "row": _COORDINATE,
-    "col": _COORDINATE,
+    "row": COORDINATE,
+    "col": COORDINATE,
     "turns_remaining": Whole(1, 999, default=1),
     "enemy_type": OneOf(ENEMY_TYPES),
     "spawned_from_siphon": Truth(),
@@ -134,8 +134,8 @@ TRANSMISSION: Final[Mapping[str, Spec]] = {
 }
 BLOCK_KIND: Final = OneOf(("data", "program"))
 _BLOCK: Final[Mapping[str, Spec]] = {
-    "row": _COORDINATE,
-    "col": _COORDINATE,
+    "row": COORDINATE,
+    "col": COORDINATE,
     "kind": BLOCK_KIND,
     "spawn_count": Whole(0, 99, default=None),  # the points, or 2
     "siphoned": Truth(),
@@ -144,8 +144,8 @@ PROGRAM_ACTION: Final = Whole(FIRST_PROGRAM, NUM_ACTIONS - 1)
 DATA_BLOCK: Final[Mapping[str, Spec]] = {**_BLOCK, "points": Whole(0, 99)}
 PROGRAM_BLOCK: Final[Mapping[str, Spec]] = {**_BLOCK, "program": PROGRAM_ACTION}
 RESOURCE: Final[Mapping[str, Spec]] = {
-    "row": _COORDINATE,
-    "col": _COORDINATE,
+    "row": COORDINATE,
+    "col": COORDINATE,
     "credits": Whole(0, 99, default=0),
     "energy": Whole(0, 99, default=0),
     "data_siphon": Truth(),
@@ -189,7 +189,7 @@ def read_cell(value: Any, place: str) -> tuple[int, int]:
     """A [row, col] on the board, or `PositionError`."""
     if not isinstance(value, list) or len(value) != 2:
         raise PositionError(f"{place} is {value!r}, expected [row, col]")
-    row, col = (_COORDINATE.read(part, f"{place}[{index}]") for index, part in enumerate(value))
+    row, col = (COORDINATE.read(part, f"{place}[{index}]") for index, part in enumerate(value))
     return row, col
 
 

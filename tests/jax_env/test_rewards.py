@@ -1,10 +1,22 @@
 """The 15 reward components: docs/game.md, section 14."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from boards import RICH, data, enemy, play_one, player, program
 
-from hackmatrix.jax_env import REWARD_PARTS, path_distance, reward_breakdown, siphon_quality, state_from_dict
+from hackmatrix.jax_env import (
+    REWARD_PARTS,
+    PositionError,
+    path_distance,
+    reward_breakdown,
+    siphon_enemy_adjacent,
+    siphon_quality,
+    state_from_dict,
+)
+
+FREE = [[False] * 6] * 6  # a board without walls
 
 QUIET = {
     "action": 0,
@@ -179,6 +191,34 @@ def test_the_start_and_the_exit_are_never_walls():
 
 def free():
     return [[False] * 6 for _ in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "blocked", "message"),
+    [
+        ((0, 0, 6, 5), FREE, "target_row is 6, expected 0..5"),
+        ((-1, 0, 5, 5), FREE, "row is -1, expected 0..5"),
+        ((0, 1.5, 5, 5), FREE, "col is 1.5, expected 0..5"),
+        ((0, 0, 5, 5), FREE[:5], r"blocked has shape \(5, 6\), expected \(6, 6\)"),
+        ((0, 0, 5, 5), [False] * 36, r"blocked has shape \(36,\), expected \(6, 6\)"),
+    ],
+)
+def test_a_path_that_leaves_the_board_is_refused(cells, blocked, message):
+    with pytest.raises(PositionError, match=f"^{message}$"):
+        path_distance(*cells, blocked)
+
+
+def test_cells_of_a_state_are_taken_for_a_path():
+    state = state_from_dict({})
+    player = state.player
+    assert path_distance(player.row, player.col, np.int64(5), np.uint8(5), FREE) == 10
+
+
+@pytest.mark.parametrize("door", [siphon_quality, siphon_enemy_adjacent])
+def test_doors_refuse_a_batch_of_states(door):
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state_from_dict({}))
+    with pytest.raises(PositionError, match="index one out"):
+        door(batch)
 
 
 def test_path_distance_round_walls():
