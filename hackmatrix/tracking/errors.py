@@ -2,6 +2,7 @@
 
 ```text
 TrackingError
+├── InvalidArgumentError      ValueError        a word or label that the call does not take
 ├── InvalidNameError          ValueError        a run, project, suffix or artifact name
 ├── InvalidTagError           ValueError        a tag that no reader could give back
 ├── MetricValueError          ValueError        a value that is not one number
@@ -28,12 +29,16 @@ class TrackingError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
+class InvalidArgumentError(TrackingError, ValueError):
+    """A word or label of a call that is none of those it takes."""
+
+
 class InvalidNameError(TrackingError, ValueError):
     """A name that could not be a folder, a URL part and an artifact name at once."""
 
 
 class InvalidTagError(TrackingError, ValueError):
-    """A tag that is no string, not valid Unicode, empty, or begins with ``_``."""
+    """A tag that is no string, not valid Unicode, empty, begins with ``_``, or has what JSON escapes."""
 
 
 class MetricValueError(TrackingError, ValueError):

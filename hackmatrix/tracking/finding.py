@@ -14,6 +14,7 @@ from hackmatrix.tracking.errors import (
     BackendSetupError,
     BackendUnreachableError,
     DamagedCheckpointError,
+    InvalidArgumentError,
     RunConflictError,
     RunFolderError,
 )
@@ -160,6 +161,7 @@ def find_run(
         The run, with the newest checkpoint of all places; none if every place was asked and has none.
 
     Raises:
+        InvalidArgumentError: neither a name nor a config was given.
         BackendUnreachableError: it was not found, and a place could not be asked.
         BackendSetupError: a backend needs the user, e.g. a login.
     """
@@ -167,7 +169,7 @@ def find_run(
         check_name("run name", name_or_id)
     digest = config_digest(flatten_config(config)) if config is not None else None
     if name_or_id is None and digest is None:
-        raise ValueError("find_run needs a name, an id, or a config")
+        raise InvalidArgumentError("name_or_id is None, and so is config; give a name, an id, or a config")
     base = run_root(root)
     folder = next(_on_disk(base, name_or_id, digest), None)
     sought = folder.path.name if folder is not None else name_or_id

@@ -50,14 +50,25 @@ def counted_record(tag: str, counts: Any, edges: Any, step: int) -> Callable[[],
             f"{tuple(marks.shape)}, expected (n,) and (n+1,)"
         )
 
-    def record() -> MediaRecord:
-        import numpy as np
+    import numpy as np
 
-        numbers, at = np.asarray(kept, dtype=np.float64), np.asarray(marks, dtype=np.float64)
+    def check_edges() -> None:
+        at = np.asarray(marks, dtype=np.float64)
         if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
-            raise ValueError("edges have to be finite and to rise")
-        if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
-            raise ValueError("counts have to be finite and not negative")
+            raise MetricValueError(f"edges of histogram {tag!r} are {_short(at)}; give finite ones that rise")
+
+    if isinstance(marks, np.ndarray):
+        check_edges()  # else on the writer's thread, which may wait for a device
+
+    def record() -> MediaRecord:
+        check_edges()
+        numbers, at = np.asarray(kept, dtype=np.float64), np.asarray(marks, dtype=np.float64)
+        if not (
+            np.isfinite(numbers).all() and (numbers >= 0).all()
+        ):  # as training may make them: told, not raised
+            raise MetricValueError(
+                f"counts of histogram {tag!r} are {_short(numbers)}; give finite ones, none below 0"
+            )
         middles, (held,) = (at[:-1] + at[1:]) / 2, np.nonzero(numbers)
         data = {
             "counts": np.rint(numbers).astype(np.int64).tolist(),
@@ -74,11 +85,27 @@ def counted_record(tag: str, counts: Any, edges: Any, step: int) -> Callable[[],
 
 def _kept(values: Any, what: str) -> Any:
     """An array as it is now; the caller may change his."""
-    if not hasattr(values, "shape"):
-        import numpy as np
+    if hasattr(values, "shape"):
+        if getattr(getattr(values, "dtype", None), "kind", "") in "OSUcmM":
+            raise MetricValueError(f"{what} has dtype {values.dtype}, expected numbers; convert it first")
+        return keep_array(values, tuple(values.shape), what)
+    import numpy as np
 
-        return np.array(values, dtype=np.float64)
-    return keep_array(values, tuple(values.shape), what)
+    try:
+        array = np.array(values)
+    except ValueError as problem:  # lists of several lengths
+        raise MetricValueError(f"{what} is no array: {problem}; give equally long lists") from problem
+    if array.dtype.kind not in "biuf":
+        raise MetricValueError(
+            f"{what} is {_short(values)}, expected an array of numbers; leave out what is none"
+        )
+    return array.astype(np.float64)
+
+
+def _short(values: Any) -> str:
+    import reprlib  # noqa: PLC0415 - keeps the package's import light
+
+    return reprlib.repr(values)
 
 
 def text_record(tag: str, text: str, step: int) -> Callable[[], MediaRecord]:

@@ -6,12 +6,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hackmatrix.tracking.argument_checks import check_choice
 from hackmatrix.tracking.artifact_checks import check_artifact
 from hackmatrix.tracking.errors import TrackerClosedError
 from hackmatrix.tracking.exiting import status_of
+from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
 from hackmatrix.tracking.naming import check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, Number, RunInfo, Scalar, Status
+from hackmatrix.tracking.run_folder import RunFolder
 from hackmatrix.tracking.series import Series
 from hackmatrix.tracking.values import copy_metrics, to_number
 
@@ -84,7 +87,9 @@ class NullTracker:
         self._check_open()
         check_artifact(name, aliases, metadata)
         if not Path(path).exists():
-            raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
+            raise FileNotFoundError(
+                f"artifact {name!r}: there is no file or folder {str(path)!r}; write it first"
+            )
         step = whole_number(step)
         if with_journal:
             self._steps.seal(step)
@@ -120,18 +125,21 @@ class NullTracker:
     def log_histogram(
         self, tag: str, values: Scalar, *, step: int, bins: int = 64, edges: Scalar | None = None
     ) -> None:
-        """Check a histogram's place."""
-        del values, bins, edges
+        """Check a histogram, and its place."""
+        if edges is None:
+            histogram_record(tag, values, whole_number(step), bins)
+        else:
+            counted_record(tag, values, edges, whole_number(step))
         self._check_medium(tag, step)
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:
-        """Check a text's place."""
-        del text
+        """Check a text, and its place."""
+        text_record(tag, text, whole_number(step))
         self._check_medium(tag, step)
 
     def log_image(self, tag: str, image: Scalar, *, step: int) -> None:
-        """Check an image's place."""
-        del image
+        """Check an image, and its place."""
+        image_record(tag, image, whole_number(step), RunFolder(Path()))  # stored only when it is called
         self._check_medium(tag, step)
 
     def flush(self, timeout: float = 30.0) -> bool:
@@ -143,6 +151,7 @@ class NullTracker:
     def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
         """Nothing is owed."""
         del timeout
+        check_choice("status", status, Status)
         if self._report is None:
             last = self._steps.newest
             self._report = FinishReport(status=status, last_step=None if last < 0 else last)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hackmatrix.tracking.argument_checks import check_choice, check_labels, check_process_index
 from hackmatrix.tracking.config import flatten_config
 from hackmatrix.tracking.errors import (
+    InvalidArgumentError,
     InvalidNameError,
     RunNotFoundError,
-    TrackingError,
 )
 from hackmatrix.tracking.finding import FoundRun
 from hackmatrix.tracking.naming import check_name, run_id
@@ -76,8 +77,8 @@ def open_tracker(
         open_timeout: seconds to wait for each backend's first try.
 
     Raises:
-        InvalidNameError, UnknownBackendError, MissingPackageError, BackendOptionError, ConfigValueError: the
-            call is wrong; nothing was made.
+        InvalidArgumentError, InvalidNameError, UnknownBackendError, MissingPackageError, BackendOptionError,
+            ConfigValueError: the call is wrong; nothing was made.
         RunFolderError: ``root`` cannot be written.
         RunInUseError: a live process writes the run, or went on with it since it was found.
         RunExistsError, RunNotFoundError: against ``resume``.
@@ -90,6 +91,8 @@ def open_tracker(
     makers = _makers(names, options, required)
     journal_options = JournalOptions(**coerce_options("jsonl", JournalOptions, options.get("jsonl", {})))
     found = resume if isinstance(resume, FoundRun) else None
+    if found is None:
+        check_choice("resume", resume, Resume)
     labels = _labels(
         [make() for make in makers.values()],
         project=project, entity=entity, group=group, job_type=job_type, tags=tags, notes=notes,
@@ -111,7 +114,9 @@ def open_tracker(
         return NullTracker(_null_info(found, name, naming, labels))
     if root is None:
         if not makers:
-            raise ValueError("root=None keeps nothing but what backends take; name one, or give a folder")
+            raise InvalidArgumentError(
+                "root is None, which keeps nothing but what backends take; name a backend, or give a folder"
+            )
         import tempfile  # noqa: PLC0415 - keeps the package's import light
 
         root = tempfile.mkdtemp(prefix="hackmatrix-")
@@ -142,7 +147,9 @@ def _makers(
     refuse_unused_options(options, ("jsonl", *carriers))
     for name in required:
         if name not in carriers:
-            raise TrackingError(f"{name!r} is required but not opened; opened are {', '.join(names)}")
+            raise InvalidArgumentError(
+                f"required names {name!r}, and opened are {', '.join(names)}; open it, too, or require it not"
+            )
     return {name: backend_maker(name, options.get(name, {})) for name in carriers}
 
 
@@ -153,13 +160,14 @@ def _labels(probes: Sequence[Backend], **given: Any) -> dict[str, Any]:
         if isinstance(probe, RunDefaults):
             environment = {**probe.run_defaults(), **environment}
     chosen = {key: value if value is not None else environment.get(key) for key, value in given.items()}
+    check_labels(chosen)
     project = chosen["project"] if chosen["project"] is not None else "hackmatrix"
     return {**chosen, "project": project, "tags": tuple(chosen["tags"] or ())}
 
 
 def _process_index(given: int | None) -> int:
     if given is not None:
-        return given
+        return check_process_index(given)
     jax = sys.modules.get("jax")
     distributed = getattr(jax, "distributed", None)
     if jax is None or distributed is None or not getattr(distributed, "is_initialized", lambda: False)():

@@ -275,6 +275,10 @@ class Tracker(Protocol):
         Args:
             edges: (n+1,) rising; ``values`` are then counts (n,) that somebody made already, e.g. on a device.
                 Mean and deviation are those of counts in the middle of their bins.
+
+        Raises:
+            MetricValueError: these are no numbers, or shapes, edges or counts do not fit together.
+            StepOrderError, InvalidTagError: as for ``log``.
         """
 
     def log_text(self, tag: str, text: str, *, step: int) -> None:
@@ -291,7 +295,11 @@ class Tracker(Protocol):
         """
 
     def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
-        """Deliver what can be delivered in ``timeout`` seconds, close everything, say what is missing."""
+        """Deliver what can be delivered in ``timeout`` seconds, close everything, say what is missing.
+
+        Raises:
+            InvalidArgumentError: ``status`` is none; the run stays open.
+        """
 
     def native(self, backend: str) -> Any:
         """The live object behind a backend, e.g. a ``wandb.Run``; what goes through it is outside the guarantees."""

@@ -38,6 +38,11 @@ class Series:
         if any(map(operator.le, self.steps[1:], self.steps)):
             raise StepOrderError(f"steps {_short(self.steps)} do not ascend strictly; give each step one row")
         self.packed = tags is not None
+        if not self.packed and not isinstance(columns, Mapping):
+            raise MetricValueError(
+                f"columns are of type {type(columns).__name__}, expected a mapping of tags to arrays; give "
+                "the K tags of a packed array: tags=[...]"
+            )
         self.tags: list[str] = list(tags) if tags is not None else list(columns)
         count = len(self.steps)
         if self.packed:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hackmatrix.tracking.argument_checks import check_choice
 from hackmatrix.tracking.artifact_checks import check_artifact
 from hackmatrix.tracking.artifacts import Artifacts
 from hackmatrix.tracking.errors import TrackerClosedError, TrackingError
@@ -177,7 +178,9 @@ class JournalTracker:
         check_artifact(name, aliases, metadata)
         step = whole_number(step)
         if not Path(path).exists():
-            raise FileNotFoundError(f"artifact {name!r}: there is no file or folder {str(path)!r}")
+            raise FileNotFoundError(
+                f"artifact {name!r}: there is no file or folder {str(path)!r}; write it first"
+            )
         with self._saving:
             self._check_open()  # it may have been finished while another save was waited for
             if with_journal:
@@ -260,6 +263,7 @@ class JournalTracker:
 
     def finish(self, status: Status = "finished", *, timeout: float = 60.0) -> FinishReport:
         """Deliver, close, and say what is missing; see ``Tracker.finish``."""
+        check_choice("status", status, Status)
         with self._finishing:  # a second call waits for the first; after Ctrl-C it does what is left
             if self._report is None:
                 self._report = self._finish(status, timeout)

@@ -46,7 +46,7 @@ def test_what_is_nowhere_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InvalidNameError):
         find_run("../x", root=tmp_path)
-    with pytest.raises(ValueError, match="needs a name"):
+    with pytest.raises(ValueError, match="give a name"):
         find_run(None, root=tmp_path)
 
 
