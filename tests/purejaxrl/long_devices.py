@@ -12,6 +12,7 @@ CASES: tuple[dict[str, Any], ...] = (
     {"env": CARTPOLE, "num_shards": 8, "hidden_dim": 256},
     {"env": CARTPOLE, "num_shards": 32, "hidden_dim": 256},
     {"env": "hackmatrix", "num_shards": 8},
+    {"env": CARTPOLE, "num_shards": 8, "hidden_dim": 1024, "num_envs": 32, "num_steps": 16},
 )
 
 
