@@ -9,7 +9,7 @@ from typing import Any
 
 def print_json(objects: Iterable[Any]) -> None:
     """One array; NaN and infinities become null, and letters that standard output cannot take escapes."""
-    takes_all = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    takes_all = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
     told = [_strict(each) for each in objects]
     sys.stdout.write(json.dumps(told, indent=1, ensure_ascii=not takes_all, allow_nan=False) + "\n")
 

@@ -115,7 +115,8 @@ def _print(runs: list[Listed]) -> None:
         tags = visible(",".join(fields["tags"]))
         rows.append((fields["name"], run.status, *figures, span(fields["age"]), tags))
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    if (screen := console()).is_terminal:
+    screen, colour = console(), colourful()
+    if screen.is_terminal:
         _narrow(widths, screen.width)
     for index, row in enumerate(rows):
         cells = [
@@ -125,7 +126,7 @@ def _print(runs: list[Listed]) -> None:
         if index:
             cells[1] = click.style(cells[1], fg=STATUS_COLOURS.get(row[1]))
         line = "  ".join(cells).rstrip()
-        click.echo(line if index else click.style(line, bold=True), color=colourful())
+        click.echo(line if index else click.style(line, bold=True), color=colour)
 
 
 def _narrow(widths: list[int], width: int) -> None:

@@ -133,6 +133,8 @@ def test_a_wide_table_is_narrowed_on_a_terminal_only(
     assert "bell\\x07" in command("ls", tmp_path).out
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setenv("FORCE_COLOR", "1")  # for rich: standard output is a terminal
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     said = command("ls", tmp_path).out
     assert "\x1b[32m" in said
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
