@@ -147,6 +147,7 @@ def test_colours_can_be_switched_off(
     root: Path, command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv(variable, value)
     for words in (["ls", root], ["plot", "run-1", "--root", root]):
         assert "\x1b" not in command(*words).out
