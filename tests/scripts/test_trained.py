@@ -1,12 +1,22 @@
 """What is done with a trained checkpoint: whole games are judged, and watched."""
 
+import argparse
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from hackmatrix.purejaxrl import checkpoint
 from tests.scripts.conftest import SCRIPT, Script, run_folders
 
 TINY = (
@@ -79,3 +89,126 @@ def test_what_cannot_be_judged_is_told_in_one_sentence(trained: Script) -> None:
     assert "no run 'nobody'" in other(trained, "evaluate.py", "nobody", code=2)
     assert "no whole checkpoint of step 3" in other(trained, "evaluate.py", "short", "--step", "3", code=2)
     assert "no run 'nobody'" in other(trained, "play.py", "--watch", "nobody", code=2)
+
+
+def test_a_renamed_folder_is_judged_by_what_it_holds(trained: Script) -> None:
+    """Also where the original is still there; it must not be loaded in its place."""
+    elsewhere = trained.home / "elsewhere"
+    shutil.copytree(trained.runs / "short", elsewhere / "renamed")
+    shutil.copytree(trained.runs / "short", elsewhere / "short")
+    shutil.rmtree(elsewhere / "short" / "checkpoints")
+    said = other(
+        trained,
+        "evaluate.py",
+        "renamed",
+        "--games",
+        "2",
+        "--checkpoint-dir",
+        "elsewhere",
+        "--tracker",
+        "null",
+    )
+    assert "renamed at update 4" in said
+    assert "rows:" not in said  # null keeps none
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["renamed", "short"]
+
+
+def test_a_tracker_that_is_none_is_told_before_any_game_is_played(trained: Script) -> None:
+    said = other(trained, "evaluate.py", "short", "--games", "1000000", "--tracker", "jsonnl", code=2)
+    assert "Did you mean 'jsonl'?" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("after_s", [0.8, 4.0])
+def test_ctrl_c_leaves_no_run(trained: Script, after_s: float) -> None:
+    before = run_folders(trained.runs)
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT.with_name("evaluate.py")), "short", "--games", "200000"],
+        cwd=trained.home, env=trained.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "\nInterrupted; nothing was logged.\n")
+    assert run_folders(trained.runs) == before
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> argparse.Namespace:
+    return argparse.Namespace(
+        tracker="jsonl",
+        tracker_option=[],
+        checkpoint_dir=str(tmp_path),
+        games=2,
+        policy="greedy",
+        seed=0,
+    )
+
+
+def test_ctrl_c_while_it_is_logged_marks_the_run(
+    scripts_on_path: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: argparse.Namespace
+) -> None:
+    judging = import_module("judging")
+    open_tracker = judging.open_tracker
+
+    def interrupted(*names: Any, **options: Any) -> Any:
+        tracker = open_tracker(*names, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        return tracker
+
+    monkeypatch.setattr(judging, "open_tracker", interrupted)
+    found = SimpleNamespace(name="judged", project="hackmatrix", entity=None, identity=None)
+    figures = {"win_rate": {"": 0.0, "_low": 0.0, "_high": 0.5}}
+    assert judging.log(arguments, judging.Judged(found, "hackmatrix", 7, figures)) == 130
+    (folder,) = run_folders(tmp_path)
+    identity = json.loads((folder / "run.json").read_text())
+    assert identity["attempts"][-1]["status"] == "interrupted"
+    assert json.loads((folder / "metrics.jsonl").read_text())["eval/win_rate_high"] == 0.5
+
+
+def test_only_shares_have_the_interval_of_shares(scripts_on_path: None) -> None:
+    """A score of 0 in both of two games says nothing about how often it is 0."""
+    judging = import_module("judging")
+    none = np.zeros(2, np.float32)
+    games = judging.Games(none, none.astype(np.int32), {"stats/mean_score": none, "stats/win_rate": none})
+    figures = judging.summarise(games)
+    assert figures["mean_score"] == figures["episode_return"] == {"": 0.0, "_low": 0.0, "_high": 0.0}
+    assert figures["win_rate"] == {"": 0.0, "_low": 0.0, "_high": pytest.approx(0.6576, abs=1e-4)}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"num_envs": 8, "width": 3, "depth": 4}, "a config with 'depth', 'width', which this version"),
+        (None, "says nothing about its config"),
+    ],
+)
+def test_a_checkpoint_of_another_version_is_told_in_one_sentence(
+    scripts_on_path: None, tmp_path: Path, config: Any, message: str
+) -> None:
+    trained = import_module("trained")
+    header = {"format_version": checkpoint.FORMAT_VERSION, "config": config}
+    (tmp_path / checkpoint.HEADER).write_text(json.dumps(header))
+    with pytest.raises(trained.CheckpointError, match=message):
+        trained._config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--seed", value) for value in ("99999999999999999999", "-1", "x")),
+        *(("--games", value) for value in ("x", "1", "1000001")),
+        ("--step", "-1"),
+        ("--checkpoint-dir", ""),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    scripts_on_path: None, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        import_module("evaluate").main(["short", option, value])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert end.value.code == 2
+    assert f"argument {option}: " in said
+    assert value in said
+    assert "give " in said

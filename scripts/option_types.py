@@ -1,0 +1,48 @@
+"""What the value of an option may be, for argparse: one sentence if it is anything else."""
+
+import argparse
+from collections.abc import Callable
+
+_LONGEST_SHOWN = 40
+_LONGEST_NUMBER = 30  # digits; Python refuses to read thousands
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """The type of a whole number in low..high, bounds included."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text) if len(text) <= _LONGEST_NUMBER else None
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            raise argparse.ArgumentTypeError(
+                f"{text[:_LONGEST_SHOWN]!r} is no whole number from {low} to {high}; give one"
+            )
+        return number
+
+    return read
+
+
+def seconds(most: float) -> Callable[[str], float]:
+    """The type of a number of seconds, 0 to `most`."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text[:_LONGEST_SHOWN]!r} is no number of seconds from 0 to {most:g}; give one"
+            )
+        return number
+
+    return read
+
+
+def folder(text: str) -> str:
+    """The type of a folder's name, which must not be empty: that would mean the current one, unsaid."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a folder, or leave it out")
+    return text
