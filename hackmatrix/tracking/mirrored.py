@@ -28,6 +28,13 @@ def journal_of(folder: RunFolder, kind: Literal["metrics", "records"]) -> Path:
     return _joined(tuple(pieces)) if pieces else journal
 
 
+def end_of(folder: RunFolder) -> Path:
+    """The file in which a run's newest rows are: its journal, in a mirror the newest piece of it."""
+    if folder.metrics.exists():
+        return folder.metrics
+    return next(reversed(newest_pieces(folder.checkpoints, "metrics")), folder.metrics)
+
+
 @cache  # pieces never change
 def _joined(pieces: tuple[Path, ...]) -> Path:
     import tempfile  # noqa: PLC0415 - keeps the package's import light

@@ -77,8 +77,8 @@ def open_tracker(
         open_timeout: seconds to wait for each backend's first try.
 
     Raises:
-        InvalidArgumentError, InvalidNameError, UnknownBackendError, MissingPackageError, BackendOptionError,
-            ConfigValueError: the call is wrong; nothing was made.
+        InvalidArgumentError, InvalidNameError, ConfigValueError: an argument is wrong; nothing was made.
+        UnknownBackendError, MissingPackageError, BackendOptionError: so is a backend, or an option of one.
         RunFolderError: ``root`` cannot be written.
         RunInUseError: a live process writes the run, or went on with it since it was found.
         RunExistsError, RunNotFoundError: against ``resume``.

@@ -18,7 +18,6 @@ from hackmatrix.tracking.naming import run_id
 from hackmatrix.tracking.run_folder import RunFolder
 
 _KINDS = ("artifact", "histogram", "text", "image")
-_NEEDED = ("name", "id", "uid", "project", "config", "config_digest", "attempts", "summary")
 _CUT = "keeps what is before it and puts the rest into discarded/"
 
 
@@ -68,10 +67,6 @@ def _identity(folder: RunFolder, *, live: bool) -> Iterator[Finding]:
         return
     if identity is None:
         yield Finding(name, "it is missing, so that nobody sees this run", _restorable(folder))
-        return
-    missing = [key for key in _NEEDED if key not in identity]
-    if missing:
-        yield Finding(name, f"it lacks {', '.join(missing)}", _restorable(folder))
         return
     if identity["id"] != run_id(identity["name"]):
         yield Finding(name, f"id {identity['id']!r} is not that of the name {identity['name']!r}", None)

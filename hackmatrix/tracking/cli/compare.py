@@ -126,7 +126,7 @@ def _same_packages(a: RunReader, ours: Recorded | None, b: RunReader, theirs: Re
 
 def _results(a: RunReader, b: RunReader) -> Iterator[Difference]:
     def figures(run: RunReader) -> dict[str, Any]:
-        return {**read_end(RunFolder(run.folder).metrics)[1], **run.summary}
+        return {**read_end(RunFolder(run.folder))[1], **run.summary}
 
     return _differing("result", figures(a), figures(b))
 

@@ -125,7 +125,7 @@ def _read(run: RunReader, globs: Sequence[str], axis: Axis) -> dict[str, _Series
     )
     if x_tag is None:
         raise CurveError(f"run {run.name!r} has no tag env_steps; take --x step or --x time")
-    journal, clock = RunFolder(run.folder).metrics, x_tag == RUNTIME
+    journal, clock = run.journal, x_tag == RUNTIME
     if surely_all:
         columns = read_columns(journal, list(dict.fromkeys([*tags, *_beside_own(x_tag)])), clock=clock)
     else:
@@ -151,12 +151,12 @@ def _series(x: Column, y: Column) -> _Series:
 
 def _known_tags(run: RunReader) -> list[str]:
     """Tags near both ends of the journal."""
-    journal = RunFolder(run.folder).metrics
+    journal = run.journal
     known = dict[str, None]()
     for line in lines_of(read_chunks(journal, 0, _HEAD)):
         with contextlib.suppress(ValueError):  # who reads the columns tells of the damage
             known |= dict.fromkeys(decode_row(line).metrics)
-    return list(known | dict.fromkeys(read_end(journal)[1]))
+    return list(known | dict.fromkeys(read_end(RunFolder(run.folder))[1]))
 
 
 def _fitting(tags: Sequence[str], globs: Sequence[str]) -> list[str]:

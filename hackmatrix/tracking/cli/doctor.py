@@ -191,9 +191,9 @@ def _behind(run: Listed) -> Iterator[Check]:
     yield Check("running", "good", f"{name}, at step {run.step}")
     size = folder.metrics.stat().st_size
     for place, standing in _standings(folder):
-        # The mirror's rows travel with its checkpoints.
-        missing = 0 if place == "mirror" else count_steps_after(folder.metrics, size, standing.handed_over)
-        told = [_holding(standing, name) if place == "mirror" else _given(missing, name)]
+        rows = standing.takes_rows
+        missing = count_steps_after(folder.metrics, size, standing.handed_over) if rows else 0
+        told = [_given(missing, name) if rows else _holding(standing, name)]
         if standing.artifacts_owed:
             told.append(f"lacks {standing.artifacts_owed} artifact{'s' * (standing.artifacts_owed != 1)}")
         if standing.problem is not None:

@@ -4,10 +4,27 @@ import contextlib
 import difflib
 from pathlib import Path
 
+from hackmatrix.tracking.cli.listing import list_runs
 from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 from hackmatrix.tracking.reading import RunReader, read_run
 from hackmatrix.tracking.roots import run_root
 from hackmatrix.tracking.run_folder import RunFolder
+
+
+def open_runs(text: str, root: Path) -> list[RunReader]:
+    """The run of that name, folder or id; else the runs of that group, in the order of their names.
+
+    Raises:
+        RunNotFoundError: there is neither.
+    """
+    try:
+        return [open_run(text, root)]
+    except RunNotFoundError:
+        runs = [RunReader(run.folder, run.identity) for run in list_runs(run_root(root))]
+        members = [run for run in runs if run.identity["group"] == text]
+        if not members:
+            raise
+        return members
 
 
 def open_run(text: str, root: Path) -> RunReader:

@@ -10,6 +10,7 @@ from typing import Any
 from hackmatrix.tracking.cli.where import FilterError
 from hackmatrix.tracking.errors import RunFolderError
 from hackmatrix.tracking.lines import decode_row
+from hackmatrix.tracking.mirrored import end_of
 from hackmatrix.tracking.protocol import Number
 from hackmatrix.tracking.run_folder import RunFolder
 
@@ -128,16 +129,16 @@ def list_runs(root: Path, problems: list[str] | None = None) -> Iterator[Listed]
         try:
             identity = folder.read_identity()
             if identity is not None:
-                yield Listed(path, identity, folder.status(identity), *read_end(folder.metrics), now)
+                yield Listed(path, identity, folder.status(identity), *read_end(folder), now)
         except RunFolderError as problem:
             if problems is not None:
                 problems.append(str(problem))
 
 
-def read_end(journal: Path) -> tuple[int | None, dict[str, Number]]:
-    """The newest step, and the newest value of each tag in the last whole rows."""
+def read_end(folder: RunFolder) -> tuple[int | None, dict[str, Number]]:
+    """The newest step of a run, and the newest value of each tag in the last whole rows."""
     try:
-        with journal.open("rb") as file:
+        with end_of(folder).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL))
             lines = file.read(_TAIL).split(b"\n")[:-1]  # what follows the last newline is being written

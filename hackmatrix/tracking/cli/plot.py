@@ -8,7 +8,7 @@ import click
 
 from hackmatrix.tracking.cli.curves import Axis, Chart, CurveError, make_charts
 from hackmatrix.tracking.cli.drawing import draw_in_terminal, draw_page, draw_picture
-from hackmatrix.tracking.cli.finding import open_run
+from hackmatrix.tracking.cli.finding import open_runs
 from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.output import colourful, console, visible
 from hackmatrix.tracking.roots import DEFAULT_ROOT
@@ -51,7 +51,7 @@ def plot(
     root: Path,
     as_json: bool,  # noqa: FBT001 - likewise
 ) -> None:
-    """Lay the curves of runs over each other: in the terminal, or into FILE.
+    """Lay the curves of runs over each other: in the terminal, or into FILE. A RUN may also be a group of them.
 
     Runs whose configs differ in nothing but the seed become one curve: their mean, in a band of one standard
     deviation. Without --metric it is the episode return, else whatever comes closest.
@@ -61,12 +61,14 @@ def plot(
       hackmatrix-runs plot RUN
       hackmatrix-runs plot RUN RUN RUN --metric loss --metric "*return" --smooth 20 -o curves.png
       hackmatrix-runs plot RUN RUN --x env_steps -o curves.html
+      hackmatrix-runs plot GROUP --iqm
     """  # noqa: D301 - \b is click's mark for text that keeps its lines
     if output is not None and output.suffix.lower() not in _SUFFIXES:
         raise click.UsageError(f"{str(output)!r} ends in none of {', '.join(_SUFFIXES)}")
     if output is not None and not output.absolute().parent.is_dir():
         raise click.UsageError(f"there is no folder {str(output.parent)!r}; make it first")
-    runs = list({run.folder.resolve(): run for run in (open_run(name, root) for name in names)}.values())
+    named = [run for name in names for run in open_runs(name, root)]
+    runs = list({run.folder.resolve(): run for run in named}.values())
     try:
         charts = make_charts(runs, globs, cast("Axis", axis), smooth, each=each, iqm=iqm)
     except CurveError as problem:

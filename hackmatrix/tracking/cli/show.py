@@ -61,7 +61,7 @@ def show(name: str, follow: bool, globs: tuple[str, ...], root: Path, as_json: b
     if follow and as_json:
         raise click.UsageError("--follow and --json do not go together: an array has an end")
     run = open_run(name, root)
-    reader = ColumnReader(RunFolder(run.folder).metrics)
+    reader = ColumnReader(run.journal)
     reader.advance()
     if as_json:
         print_json([_object(run, chosen(reader.columns(), globs))])

@@ -68,6 +68,13 @@ def test_seeds_of_one_config_are_one_curve_of_their_mean(root: Path, command: Co
     assert (other["label"], other["y"]) == ("c", pytest.approx([step * 0.2 for step in range(10)]))
 
 
+def test_a_group_stands_for_its_runs(tmp_path: Path, command: Command) -> None:
+    for seed in range(3):
+        write_run(tmp_path, [(0, {"loss": float(seed)})], name=f"g-s{seed}", config={"seed": seed}, group="g")
+    (curve,) = curves(command, tmp_path, "g", "--metric", "loss")
+    assert (curve["label"], curve["y"]) == ("g (3 runs)", [1.0])
+
+
 def test_each_run_can_stand_for_itself(root: Path, command: Command) -> None:
     assert [curve["label"] for curve in curves(command, root, "a", "b", "--metric", "loss", "--each")] == [
         "a",
