@@ -13,7 +13,8 @@ import numpy as np
 import oracle
 import pytest
 from comparison import Report, compare_games, compare_positions, judge
-from hypothesis import given, settings
+from hypothesis import given
+from night import MORE, UNLIMITED
 from oracle.positions import block_at, cell_of
 from oracle.tables import Position
 from planted_defects import DEFECTS
@@ -22,10 +23,8 @@ from random_positions import actions, positions, random_position
 
 from hackmatrix import jax_env
 
-MORE = 100 if settings.default.max_examples >= 2000 else 1
 SCALE = {"num_positions": 1000 * MORE, "num_games": 256, "steps": 48 * MORE}
-if MORE > 1:
-    pytestmark = pytest.mark.timeout(0)  # a night is longer than the limit of a test
+pytestmark = UNLIMITED
 
 
 def check(report: Report) -> None:

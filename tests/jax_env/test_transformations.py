@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from boards import complete, host_state
+from boards import RICH, complete, data, enemy, host_state, player, program, transmission
 from random_positions import random_position
 
 import hackmatrix.jax_env as game
@@ -70,12 +70,58 @@ def test_vmap_of_vmap(batch, stepped):
     assert same(masks, folded(jax.vmap(game.action_mask)(batch[1])))
 
 
-def test_jit_is_no_jit(batch, stepped):
-    """Operation by operation, with the conditionals of the walls taken in Python."""
-    with jax.disable_jit():
-        plain = game.step(*one_of(batch, 4))
-    assert same(plain[1], one_of(stepped, 4)[1])
-    np.testing.assert_allclose(plain[2], stepped[2][4], rtol=1e-6)
+# What happens -> (position, action); as many as in `batch`, so that one program does for both.
+EVENTS = {
+    "siphon of data": ({"player": {"data_siphons": 1}, "blocks": [data(1, 0, 7)]}, 4),
+    "siphon of a program": ({"player": {"data_siphons": 1}, "blocks": [program(0, 1)]}, 4),
+    "siphon of nothing": ({"player": {"data_siphons": 1}, "resources": [{**player(4, 4), "credits": 2}]}, 4),
+    "shot at an enemy": ({"enemies": [enemy("virus", 3, 0, hp=1), enemy("glitch", 3, 0)]}, 0),
+    "shot at a transmission": ({"transmissions": [transmission(0, 4)]}, 3),
+    "walk onto pickups": ({"resources": [{**player(0, 1), "credits": 2, "data_siphon": True}]}, 3),
+    "strike": ({"player": RICH, "programs": [21], "enemies": [enemy("daemon", 3, 3), enemy("virus", 4, 4)]}, 21),
+    "WARP": ({"player": RICH, "programs": [8], "enemies": [enemy("daemon", 3, 3)]}, 8),
+    "enemies' turn": (
+        {
+            "player": {**player(2, 2), **RICH},
+            "programs": [10],
+            "turn": 20,
+            "enemies": [enemy("virus", 5, 2), enemy("daemon", 2, 3), enemy("cryptog", 0, 5, stunned=True)],
+            "transmissions": [transmission(0, 0, 1)],
+            "blocks": [data(4, 2)],
+        },
+        10,
+    ),
+    "end of a stage": ({"exit": [1, 0], "enemies": [enemy("daemon", 3, 3)]}, 0),
+    "death": ({"player": {"hp": 1}, "stage": 3, "enemies": [enemy("virus", 0, 2, spawned_from_siphon=True)]}, 0),
+    "no action": ({"enemies": [enemy("virus", 0, 2)]}, 40),
+}  # fmt: skip
+
+
+def test_jit_is_no_jit():
+    """Operation by operation, with the conditionals of the walls taken in Python; env axis last."""
+    positions, actions = zip(*EVENTS.values(), strict=True)
+    keys, actions = jax.random.split(jax.random.key(3), SIZE), jnp.array(actions, jnp.int32)
+    states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[host_state(one) for one in positions])
+    obs, state, reward, done, info = step_all(keys, states, actions)
+    mask = jax.vmap(game.action_mask)(states)
+    last = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), (jax.random.key_data(keys), states))
+    with jax.disable_jit(), jax.numpy_rank_promotion("allow"):
+        compact, *plain = game.env.batch_step(*last, actions)
+        plain_mask = game.env.flags_of(game.env.legal_bits(last[1]))
+    plain_state, plain_reward, plain_done, plain_info = plain
+    assert same(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), plain_state), state)
+    assert same(game.expand_observation(compact.T), jax.vmap(game.flatten_observation)(obs))
+    assert same((plain_mask, plain_done), (mask, done))
+    np.testing.assert_allclose(plain_reward, reward, rtol=1e-6)
+    assert plain_info.keys() == info.keys()
+    for name, column in info.items():
+        assert plain_info[name].dtype == column.dtype
+        np.testing.assert_allclose(plain_info[name], column, rtol=1e-6, err_msg=name)
+    # Or something else was compared than what the cases are called.
+    for name, event in (("death", done), ("no action", info["invalid_action"]),
+                        ("end of a stage", info["stage_completed"]),
+                        ("siphon of nothing", info["siphon_quality"] < 0)):  # fmt: skip
+        assert event.tolist() == [case == name for case in EVENTS]
 
 
 def test_scan_of_vmap_over_some_of_the_arguments(batch):
