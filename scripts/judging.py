@@ -59,7 +59,7 @@ def judge(args: argparse.Namespace) -> Judged | None:
 def log(args: argparse.Namespace, judged: Judged) -> int:
     """Log the figures in a run of their own, and show them even where that fails; the exit code."""
     console = Console()
-    title = f"{judged.found.name} at update {judged.step}, {args.policy}, {args.games} games"
+    title = f"{judged.found.folder.name} at update {judged.step}, {args.policy}, {args.games} games"
     table = _table(title, judged.figures)
     row = {f"eval/{name}{end}": value for name, ends in judged.figures.items() for end, value in ends.items()}
     with Stop() as stop:
@@ -86,10 +86,10 @@ def _open(args: argparse.Namespace, judged: Judged, process_index: int | None = 
         prefix="hackmatrix-eval",
         project=found.project,
         entity=found.entity,
-        group=(found.identity or {}).get("group") or found.name,
+        group=(found.identity or {}).get("group") or found.folder.name,
         job_type="eval",
         config={
-            "evaluated": found.name, "step": judged.step, "games": args.games, "policy": args.policy,
+            "evaluated": found.folder.name, "step": judged.step, "games": args.games, "policy": args.policy,
             "seed": args.seed, "env": judged.env,
         },
         root=_root(args),

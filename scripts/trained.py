@@ -29,8 +29,6 @@ class Trained(NamedTuple):
 def load_trained(name: str, root: str | Path, step: int | None = None) -> Trained:
     """Load the newest whole checkpoint of a run on this disk, or that of a step.
 
-    A folder that was renamed or copied is the run of the folder's name.
-
     Raises:
         RunNotFoundError: there is no such run, or no such checkpoint.
         CheckpointError: it is damaged, or of another version of hackmatrix.
@@ -39,8 +37,6 @@ def load_trained(name: str, root: str | Path, step: int | None = None) -> Traine
     found = find_run(name, root=root)
     if found is None:
         raise RunNotFoundError(f"no run {name!r} in {str(run_root(root))!r}; see the names there")
-    if (run_root(root) / name / "run.json").exists():
-        found = dataclasses.replace(found, name=name)  # its folder; run.json may still have another name
     folder = found.fetch_checkpoint(step)
     if folder is None or (step is not None and found.step != step):
         raise RunNotFoundError(

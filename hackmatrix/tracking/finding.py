@@ -57,6 +57,7 @@ class FoundRun:
     root: Path
     identity: Mapping[str, Any] | None = None
     cut: int | None = None
+    _folder: Path | None = None  # on this disk; one that was renamed or copied has not the run's name
     _remote: list[_Remote] = field(default_factory=list, repr=False)
 
     @property
@@ -67,7 +68,7 @@ class FoundRun:
     @property
     def folder(self) -> Path:
         """Where the run lies, or will lie, on this disk."""
-        return self.root / self.name
+        return self._folder or self.root / self.name
 
     def cut_after(self, step: int) -> "FoundRun":
         """The same run, to go on after ``step`` of a state that the caller kept himself."""
@@ -272,8 +273,8 @@ def _on_disk(root: Path, name_or_id: str | None, digest: str | None) -> Iterator
         except RunFolderError as problem:
             _log.warning("%s", problem)
             continue
-        if identity is None:
-            continue
+        if identity is None or identity["name"] != path.parent.name:
+            continue  # a folder that was renamed or copied is found by its own name only
         if (
             (identity["id"] == name_or_id)
             if name_or_id is not None
@@ -308,6 +309,7 @@ def _found(root: Path, folder: RunFolder | None, remote: list[_Remote]) -> Found
             places=places,
             root=root,
             identity=identity,
+            _folder=folder.path,
             _remote=remote,
         )
     newest = max((run for _, _, run in remote), key=lambda run: max(run.steps, default=-1))

@@ -153,6 +153,11 @@ class Opening:
                 f"run {found.name!r} was looked for with root {str(found.root)!r}, and is opened with "
                 f"{str(self.root)!r}; give both the same"
             )
+        if found.folder.name != found.name:
+            raise RunFolderError(
+                f"{found.folder} has the run {found.name!r}, which goes on in a folder of its own name only; rename "
+                f"it to {found.name!r}, or look for that run"
+            )
         folder = RunFolder(self.root / found.name)
         made = not folder.path.exists()
         folder.path.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """Runs are found on this disk and at backends, by name, id or config, and nothing is started by looking."""
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,12 @@ import pytest
 
 from hackmatrix.tracking import find_run, open_tracker
 from hackmatrix.tracking import finding as module
-from hackmatrix.tracking.errors import BackendSetupError, BackendUnreachableError, InvalidNameError
+from hackmatrix.tracking.errors import (
+    BackendSetupError,
+    BackendUnreachableError,
+    InvalidNameError,
+    RunFolderError,
+)
 from hackmatrix.tracking.protocol import RemoteRun
 from hackmatrix.tracking.registry import replaced
 from tests.tracking.list_backend import ListBackend
@@ -37,6 +43,22 @@ def test_a_run_is_found_by_name_and_by_id(tmp_path: Path) -> None:
         assert (found.name, found.id, found.uid, found.entity) == ("r", info.id, info.uid, "team")
         assert (found.config, found.status, found.attempts) == ({"seed": 1}, "finished", 1)
         assert (found.step, found.places, found.folder) == (3, ("disk",), tmp_path / "r")
+
+
+def test_a_copied_folder_is_found_as_it_is_and_never_written(tmp_path: Path) -> None:
+    info = run(tmp_path, "r", saves=(1,), config={"seed": 1})
+    shutil.copytree(tmp_path / "r", tmp_path / "copy")
+    (tmp_path / "copy/checkpoints/step-1/state").write_text("damaged")
+    found = find_run("copy", root=tmp_path)
+    assert found is not None
+    assert (found.folder, found.name) == (tmp_path / "copy", "r")
+    assert found.fetch_checkpoint() is None, "the checkpoint of the original was taken"
+    with pytest.raises(RunFolderError, match="rename it to 'r'"):
+        open_tracker("jsonl", root=tmp_path, config={"seed": 1}, resume=found)
+    for sought in ({"name_or_id": info.id}, {"name_or_id": None, "config": {"seed": 1}}):
+        found = find_run(**sought, root=tmp_path)
+        assert found is not None
+        assert found.folder == tmp_path / "r"
 
 
 def test_what_is_nowhere_is_none(tmp_path: Path) -> None:
