@@ -187,7 +187,9 @@ def put(page: str, name: str, text: str) -> str:
 def line(curve: Curve, found: Sequence[Figures]) -> Line:
     """A curve in short: its first column from end to end."""
     column = curve.columns[0]
-    memory = next(each.key for each in curve.columns if each.key.endswith("_mb"))  # of what the first column measures
+    memory = next(
+        each.key for each in curve.columns if each.key.endswith("_mb")
+    )  # of what the first column measures
     peak = max(each[memory] for each in found)
     ends = [f"{each[column.key]:,.{column.digits}f}" for each in (found[0], found[-1])]
     return Line(

@@ -157,7 +157,7 @@ def test_ctrl_c_while_it_is_logged_marks_the_run(
         return tracker
 
     monkeypatch.setattr(judging, "open_tracker", interrupted)
-    found = SimpleNamespace(name="judged", project="hackmatrix", entity=None, identity=None)
+    found = SimpleNamespace(folder=tmp_path / "judged", project="hackmatrix", entity=None, identity=None)
     figures = {"win_rate": {"": 0.0, "_low": 0.0, "_high": 0.5}}
     assert judging.log(arguments, judging.Judged(found, "hackmatrix", 7, figures)) == 130
     (folder,) = run_folders(tmp_path)
