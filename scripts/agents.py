@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
+from hackmatrix.purejaxrl import ConfigError
 from hackmatrix.tracking import FoundRun, RunConflictError, RunExistsError, RunInUseError
 from hackmatrix.tracking.naming import RunName, format_run_name, next_number
 
@@ -24,7 +25,10 @@ def group_of(name: str, seed: int) -> str | None:
 def group_size(run: FoundRun | None) -> int:
     """How many runs the group of a run was begun with; 1 where there is none."""
     size = 1 if run is None else run.config.get("num_seeds", 1)
-    assert isinstance(size, int)
+    if not isinstance(size, int):
+        raise ConfigError(
+            f"a run of the group says that there are {size!r} of them; it was not begun by this script"
+        )
     return size
 
 

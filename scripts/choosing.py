@@ -21,7 +21,7 @@ from hackmatrix.tracking import (
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 
 DEFAULT_ENTITY = "charles-team"
-_MOST_SHARDS = 1024  # that a run is looked for with; more chips than that name them
+_MOST_SHARDS = 1024  # that a run is looked for with; one of more is found with --num-shards
 
 
 class Setup(NamedTuple):

@@ -52,8 +52,8 @@ class Stop:
         return self.signal or 0
 
     def heard(self, number: int) -> None:
-        """Another process of the run got a signal, and this one ends with it; 0 for none."""
-        if number and self.signal is None:
+        """What all processes of the run end with, whichever got that signal; 0 for none."""
+        if number and number != self.signal:
             self.signal, self._asked_at = number, self._clock()
 
     def status(self) -> Status:

@@ -67,10 +67,9 @@ from hackmatrix.tracking.system_metrics import SystemMetrics, require_psutil
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     args = parse_arguments(argv)
-    problem = _connect(args)
-    if problem is not None:
-        print(f"error: {problem}", file=sys.stderr)
-        return USAGE
+    code = _connect(args)
+    if code is not None:
+        return code
     leads = _leads()
     console = Console(quiet=not leads)
     for name in ("hackmatrix.tracking", "hackmatrix.purejaxrl"):
@@ -86,23 +85,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED if isinstance(problem, BackendUnreachableError | RunInUseError) else USAGE
 
 
-def _connect(args: argparse.Namespace) -> str | None:
-    """Join the other processes, before anything touches a device; what is wrong where that cannot be done."""
+def _connect(args: argparse.Namespace) -> int | None:
+    """Join the other processes, before anything touches a device; the exit code where that cannot be done."""
     if not args.distributed and (args.distributed is False or not on_tpu_slice()):
         return None
     try:
         start_processes(args.coordinator, args.num_processes, args.process_id)
     except ValueError as problem:  # nobody says who the others are
         if args.distributed:
-            return (
-                f"no cluster says who the other processes are ({problem}); give --coordinator HOST:PORT, "
-                "--num-processes N and --process-id I on each"
+            print(
+                f"error: no cluster says who the other processes are ({problem}); give --coordinator HOST:PORT, "
+                "--num-processes N and --process-id I on each",
+                file=sys.stderr,
             )
+            return USAGE
         print(f"this host trains alone: {problem}", file=sys.stderr)
     except RuntimeError as problem:
-        return (
-            f"the other processes cannot be reached ({problem}); --no-distributed trains on this host alone"
+        print(
+            f"error: the other processes cannot be reached ({problem}); start them, too, and this one again; "
+            "--no-distributed trains on this host alone",
+            file=sys.stderr,
         )
+        return FAILED  # later is fine
     return None
 
 

@@ -138,13 +138,13 @@ class Vote:
     def __init__(self, layout: Layout) -> None:
         mesh = _mesh(layout)
         self._shape, self._split = (layout.num_devices,), NamedSharding(mesh, _SPLIT)
-        self._count = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, _EVERYWHERE))
+        self._largest = jax.jit(jnp.max, out_shardings=NamedSharding(mesh, _EVERYWHERE))
         self._cast: jax.Array | None = None
 
     def ask(self, mine: int) -> None:
         """Give this process's vote, an int32."""
         said = np.full(self._shape, mine, np.int32)
-        self._cast = self._count(jax.make_array_from_callback(self._shape, self._split, said.__getitem__))
+        self._cast = self._largest(jax.make_array_from_callback(self._shape, self._split, said.__getitem__))
 
     def hear(self) -> int:
         """Return the largest vote; 0 before there was one."""

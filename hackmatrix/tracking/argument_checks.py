@@ -1,4 +1,4 @@
-"""What is refused of a call's words and labels, before anything is made."""
+"""What is refused of a call's arguments, before anything is made."""
 
 import operator
 import typing
@@ -48,7 +48,6 @@ def check_process_index(given: Any) -> int:
     except TypeError:
         number = -1
     if number < 0:
-        raise InvalidArgumentError(
-            f"process_index is {given!r}, expected an integer >= 0; convert it, e.g. int(os.environ['RANK'])"
-        )
+        cure = "convert it, e.g. int(os.environ['RANK'])" if isinstance(given, str) else "count from 0"
+        raise InvalidArgumentError(f"process_index is {given!r}, expected an integer >= 0; {cure}")
     return number

@@ -2,7 +2,7 @@
 
 ```text
 TrackingError
-├── InvalidArgumentError      ValueError        a word or label that the call does not take
+├── InvalidArgumentError      ValueError        an argument that the call does not take
 ├── InvalidNameError          ValueError        a run, project, suffix or artifact name
 ├── InvalidTagError           ValueError        a tag that no reader could give back
 ├── MetricValueError          ValueError        a value that is not one number
@@ -30,7 +30,7 @@ class TrackingError(Exception):
 
 
 class InvalidArgumentError(TrackingError, ValueError):
-    """A word or label of a call that is none of those it takes."""
+    """An argument that the call does not take, whatever else is given."""
 
 
 class InvalidNameError(TrackingError, ValueError):

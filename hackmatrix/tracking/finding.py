@@ -57,7 +57,8 @@ class FoundRun:
     root: Path
     identity: Mapping[str, Any] | None = None
     cut: int | None = None
-    _folder: Path | None = None  # on this disk; one that was renamed or copied has not the run's name
+    # On this disk; one that was renamed or copied has not the run's name.
+    _folder: Path | None = field(default=None, repr=False)
     _remote: list[_Remote] = field(default_factory=list, repr=False)
 
     @property

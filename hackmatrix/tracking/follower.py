@@ -4,6 +4,7 @@ The file is the only source and the backend the only one who knows what it holds
 kill are therefore mended in one way, by a new backend object whose ``open`` says where to go on.
 """
 
+import contextlib
 import logging
 import math
 import threading
@@ -205,6 +206,8 @@ class Follower:
 
     def _run(self) -> None:
         wait = _FIRST_WAIT_S
+        with contextlib.suppress(Exception):  # the first turn says so
+            self._takes_rows = takes_rows(self._make())
         self._tell("it was not opened yet", at_once=True)
         while True:
             self._wake.clear()
@@ -234,7 +237,7 @@ class Follower:
         if self._standing is None:
             return math.inf
         standing = Standing(
-            handed_over=self._given,
+            handed_over=self._given if self._takes_rows else None,
             takes_rows=self._takes_rows,
             artifacts_owed=self._records.owed,
             newest_checkpoint=self._records.newest_checkpoint,
@@ -267,7 +270,7 @@ class Follower:
 
     def _open(self) -> Backend:
         backend = self._make()
-        self._takes_rows = backend.precision != "none"
+
         try:
             held = backend.open(self._run_info, self._config)
             self._position = held
@@ -387,6 +390,11 @@ class Follower:
             backend.close(None, {}, 5.0)
         except Exception:  # noqa: BLE001 - it is being thrown away because it failed
             _log.debug("%s failed again while it was thrown away", self.name, exc_info=True)
+
+
+def takes_rows(backend: Backend) -> bool:
+    """Whether a backend keeps rows at all, and not only inside of artifacts."""
+    return getattr(backend, "precision", None) != "none"
 
 
 def _sentence(problem: BaseException) -> str:

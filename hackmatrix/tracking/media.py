@@ -1,5 +1,6 @@
 """Histograms, texts and images on their way into ``records.jsonl``."""
 
+import reprlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -55,19 +56,21 @@ def counted_record(tag: str, counts: Any, edges: Any, step: int) -> Callable[[],
     def check_edges() -> None:
         at = np.asarray(marks, dtype=np.float64)
         if not (np.isfinite(at).all() and (np.diff(at) > 0).all()):
-            raise MetricValueError(f"edges of histogram {tag!r} are {_short(at)}; give finite ones that rise")
+            raise MetricValueError(
+                f"edges of histogram {tag!r} are {reprlib.repr(at)}; give finite ones that rise"
+            )
 
     if isinstance(marks, np.ndarray):
         check_edges()  # else on the writer's thread, which may wait for a device
 
     def record() -> MediaRecord:
-        check_edges()
+        if not isinstance(marks, np.ndarray):
+            check_edges()
         numbers, at = np.asarray(kept, dtype=np.float64), np.asarray(marks, dtype=np.float64)
-        if not (
-            np.isfinite(numbers).all() and (numbers >= 0).all()
-        ):  # as training may make them: told, not raised
+        # As training may make them: told, not raised.
+        if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
             raise MetricValueError(
-                f"counts of histogram {tag!r} are {_short(numbers)}; give finite ones, none below 0"
+                f"counts of histogram {tag!r} are {reprlib.repr(numbers)}; give finite ones, none below 0"
             )
         middles, (held,) = (at[:-1] + at[1:]) / 2, np.nonzero(numbers)
         data = {
@@ -97,15 +100,9 @@ def _kept(values: Any, what: str) -> Any:
         raise MetricValueError(f"{what} is no array: {problem}; give equally long lists") from problem
     if array.dtype.kind not in "biuf":
         raise MetricValueError(
-            f"{what} is {_short(values)}, expected an array of numbers; leave out what is none"
+            f"{what} is {reprlib.repr(values)}, expected an array of numbers; leave out what is none"
         )
     return array.astype(np.float64)
-
-
-def _short(values: Any) -> str:
-    import reprlib  # noqa: PLC0415 - keeps the package's import light
-
-    return reprlib.repr(values)
 
 
 def text_record(tag: str, text: str, step: int) -> Callable[[], MediaRecord]:
@@ -122,13 +119,19 @@ def text_record(tag: str, text: str, step: int) -> Callable[[], MediaRecord]:
     return lambda: record
 
 
-def image_record(tag: str, image: Any, step: int, folder: RunFolder) -> Callable[[], MediaRecord]:
-    """An image, stored as PNG below ``artifacts/`` on the writer's thread."""
+def check_image(tag: str, image: Any) -> tuple[int, ...]:
+    """Refuse what is no image; its shape."""
     shape = tuple(getattr(image, "shape", ()))
     if len(shape) not in (_GREY, _RGB) or (len(shape) == _RGB and shape[2] not in (1, _RGB, _RGBA)):
         raise MetricValueError(f"image {tag!r} has shape {shape}, expected (H, W), (H, W, 3) or (H, W, 4)")
     if 0 in shape:
         raise MetricValueError(f"image {tag!r} has shape {shape}, in which there is no pixel")
+    return shape
+
+
+def image_record(tag: str, image: Any, step: int, folder: RunFolder) -> Callable[[], MediaRecord]:
+    """An image, stored as PNG below ``artifacts/`` on the writer's thread."""
+    shape = check_image(tag, image)
     now = time.time()
     kept = _kept(image, f"image {tag!r}")
 

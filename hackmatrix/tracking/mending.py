@@ -15,6 +15,7 @@ from hackmatrix.tracking.bundles import (
 from hackmatrix.tracking.errors import DamagedCheckpointError, RunFolderError
 from hackmatrix.tracking.journal import read_chunks, scan
 from hackmatrix.tracking.lock import RunLock
+from hackmatrix.tracking.mirrored import is_mirror
 from hackmatrix.tracking.run_folder import RunFolder, write_whole
 from hackmatrix.tracking.verifying import is_prefix, leftovers, lost_rows
 
@@ -22,11 +23,16 @@ from hackmatrix.tracking.verifying import is_prefix, leftovers, lost_rows
 def repair(path: Path) -> None:
     """Do what ``verify`` says can be done; what it finds afterwards only a person can mend.
 
+    In a mirror, which its run may still write to, damaged checkpoints are put aside, and that is all.
+
     Raises:
         RunInUseError: the run is being written.
         OSError: the disk refuses.
     """
     folder = RunFolder(path)
+    if is_mirror(folder):  # which has no lock, and no journals of its own to rebuild
+        _put_damaged_checkpoints_aside(folder)
+        return
     lock = RunLock(folder.lock)
     try:
         _clear(folder)

@@ -16,9 +16,8 @@ from datetime import date as Date  # noqa: N812 - the field of RunName is called
 from hackmatrix.tracking.errors import InvalidNameError, InvalidTagError
 
 LONGEST_NAME = 100  # characters; leaves room for folders around it, and is below what every backend takes
-_ESCAPED = frozenset(
-    '"\\' + "".join(map(chr, range(0x20)))
-)  # in JSON; readers in bulk compare the bytes of a tag
+# In JSON; readers in bulk compare the bytes of a tag.
+_ESCAPED = frozenset('"\\' + "".join(map(chr, range(0x20))))
 _LONGEST_SHOWN = 60  # characters of a refused text that a message repeats
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

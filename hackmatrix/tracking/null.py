@@ -10,11 +10,10 @@ from hackmatrix.tracking.argument_checks import check_choice
 from hackmatrix.tracking.artifact_checks import check_artifact
 from hackmatrix.tracking.errors import TrackerClosedError
 from hackmatrix.tracking.exiting import status_of
-from hackmatrix.tracking.media import counted_record, histogram_record, image_record, text_record
+from hackmatrix.tracking.media import check_image, counted_record, histogram_record, text_record
 from hackmatrix.tracking.naming import check_tag
 from hackmatrix.tracking.ordering import StepOrder, whole_number
 from hackmatrix.tracking.protocol import ConfigValue, FinishReport, Number, RunInfo, Scalar, Status
-from hackmatrix.tracking.run_folder import RunFolder
 from hackmatrix.tracking.series import Series
 from hackmatrix.tracking.values import copy_metrics, to_number
 
@@ -139,7 +138,7 @@ class NullTracker:
 
     def log_image(self, tag: str, image: Scalar, *, step: int) -> None:
         """Check an image, and its place."""
-        image_record(tag, image, whole_number(step), RunFolder(Path()))  # stored only when it is called
+        check_image(tag, image)
         self._check_medium(tag, step)
 
     def flush(self, timeout: float = 30.0) -> bool:

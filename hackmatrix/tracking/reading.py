@@ -1,16 +1,17 @@
 """A run on disk, read without disturbing it: identity, rows, columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hackmatrix.tracking.columns import Column, read_columns
-from hackmatrix.tracking.errors import RunNotFoundError
+from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 from hackmatrix.tracking.folding import StepReader
 from hackmatrix.tracking.frames import arrow_table, needs, numpy_arrays, pandas_frame, polars_frame
 from hackmatrix.tracking.journal import lines_of, read_chunks
-from hackmatrix.tracking.lines import decode_row
+from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_row
 from hackmatrix.tracking.mirrored import journal_of
 from hackmatrix.tracking.protocol import Config, Number, Row
 from hackmatrix.tracking.records import read_records
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+_MEDIUM = (STEP, TIMESTAMP, "kind", "tag", "data")
+_ARTIFACT = (
+    STEP,
+    TIMESTAMP,
+    "kind",
+    "name",
+    "type",
+    "digest",
+    "aliases",
+    "metadata",
+    "place",
+    "keep",
+    "upload",
+)
 
 
 @dataclass(frozen=True)
@@ -70,17 +86,28 @@ class RunReader:
         return journal_of(RunFolder(self.folder), "metrics")
 
     def lines(self) -> Iterator[Row]:
-        """The rows as they were logged; several may name one step. A torn last line is never shown."""
-        yield from map(decode_row, lines_of(read_chunks(self.journal)))
+        """The rows as they were logged; several may name one step. A torn last line is never shown.
+
+        Raises:
+            RunFolderError: a line is no row.
+        """
+        path = self.journal
+        with _damage_told(RunFolder(self.folder).metrics):
+            yield from map(decode_row, lines_of(read_chunks(path)))
 
     def rows(self) -> Iterator[Row]:
-        """The rows, one for each step."""
+        """The rows, one for each step.
+
+        Raises:
+            RunFolderError: a line is no row.
+        """
         path = self.journal
         if not path.exists():
             return
         reader = StepReader(path, None)
-        for rows in reader.read(path.stat().st_size):
-            yield from rows
+        with _damage_told(RunFolder(self.folder).metrics):
+            for rows in reader.read(path.stat().st_size):
+                yield from rows
         last = reader.last()
         if last is not None:
             yield last
@@ -136,8 +163,34 @@ class RunReader:
         return needs("arrow", offer=lambda: arrow_table(self.read_columns(tags)))
 
     def records(self) -> list[dict[str, Any]]:
-        """Artifacts and media, as they were recorded."""
-        return list(read_records(journal_of(RunFolder(self.folder), "records")))
+        """Artifacts and media, as they were recorded.
+
+        Raises:
+            RunFolderError: a line is no record.
+        """
+        folder = RunFolder(self.folder)
+        with _damage_told(folder.records):
+            return [_whole(record) for record in read_records(journal_of(folder, "records"))]
+
+
+@contextmanager
+def _damage_told(file: Path) -> Iterator[None]:
+    """Say of a line that cannot be read where it stands, and what finds out more."""
+    try:
+        yield
+    except ValueError as problem:
+        raise RunFolderError(
+            f"{file} is damaged ({problem}); see hackmatrix-runs verify {file.parent}"
+        ) from problem
+
+
+def _whole(record: dict[str, Any]) -> dict[str, Any]:
+    """The record; raises ``ValueError`` if it lacks what readers need."""
+    needed = _ARTIFACT if record.get("kind") == "artifact" else _MEDIUM
+    lacking = [key for key in needed if key not in record]
+    if lacking:
+        raise ValueError(f"a line is no record: it lacks {', '.join(lacking)}")
+    return record
 
 
 def read_run(path_or_name: str | Path, root: str | Path = DEFAULT_ROOT) -> RunReader:

@@ -2,18 +2,20 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from hackmatrix.tracking.bundles import newest_pieces
 from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError, UnknownBackendError
 from hackmatrix.tracking.exiting import ExitHook
 from hackmatrix.tracking.follower import Ending, Follower
 from hackmatrix.tracking.identity import run_info, shown_config
 from hackmatrix.tracking.journal import Extent, read_chunks, scan
 from hackmatrix.tracking.lock import RunLock
-from hackmatrix.tracking.mirrored import is_mirror
+from hackmatrix.tracking.mirrored import is_mirror, journal_of
 from hackmatrix.tracking.naming import check_name, run_id
 from hackmatrix.tracking.options import refuse_unused_options
 from hackmatrix.tracking.protocol import FinishReport, Status
@@ -22,6 +24,7 @@ from hackmatrix.tracking.records import RecordReader
 from hackmatrix.tracking.registry import WORDS, backend_maker, tracker_names
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 from hackmatrix.tracking.run_folder import RunFolder
+from hackmatrix.tracking.verifying import is_prefix, lost_rows
 
 _LOOK_S = 0.1
 _STATUSES = ("finished", "failed", "interrupted", "preempted")
@@ -58,12 +61,12 @@ def replay(
         progress: called a few times a second with the step that each backend was given, and the last step.
 
     Returns:
-        What each backend holds now; also kept in ``run.json``.
+        What each backend holds now; also kept in ``run.json``, but for a run in a mirror, where nothing is written.
 
     Raises:
         RunNotFoundError: there is no such run on this disk.
         RunInUseError: it is being written now.
-        RunFolderError: it is damaged, or lies in a mirror.
+        RunFolderError: it is damaged.
         BackendSetupError, RunConflictError: a backend needs the user, or has another run of this name.
     """
     names = [name for name in tracker_names(backends) if name not in WORDS]
@@ -74,27 +77,27 @@ def replay(
     for make in makers.values():
         make()  # options and packages are refused before anything is opened
     folder = RunFolder(read_run(path_or_name, root).folder)
-    _refuse_mirror(folder)
-    lock = RunLock(folder.lock)
-    try:
+
+    with _held(folder):
         identity = folder.read_identity()
         if identity is None:
             raise RunNotFoundError(f"{str(path_or_name)!r} is no run any more")
         written = identity["attempts"][-1].get("status")
         status = cast("Status", written if written in _STATUSES else "failed")
-        extent = scan(read_chunks(folder.metrics))
-        _refuse_damaged(folder, extent)
+        metrics, records = journal_of(folder, "metrics"), journal_of(folder, "records")
+        extent = scan(read_chunks(metrics))
+        _refuse_damaged(folder, metrics, extent)
         run = run_info(identity, folder, resume="allow", resumed=True, last_step=extent.last_step)
         if as_name is not None:
             run = replace(run, name=check_name("run name", as_name), id=run_id(as_name))
         run = replace(run, entity=entity or run.entity, project=project or run.project)
-        metrics = _Closed(folder.metrics, extent.size)
-        records = _Closed(folder.records, scan(read_chunks(folder.records), ordered=False).size)
+        rows = _Closed(metrics, extent.size)
+        others = _Closed(records, scan(read_chunks(records), ordered=False).size)
         deadline = time.monotonic() + timeout
         hook = ExitHook()
         followers = [
             Follower(
-                name, make, run, shown_config(identity), metrics, RecordReader(folder, records, name),
+                name, make, run, shown_config(identity), rows, RecordReader(folder, others, name),
                 command=replay_command(folder.path, name, (options or {}).get(name, {})),
                 opened=hook.renew,
             )
@@ -113,38 +116,46 @@ def replay(
             if follower.setup_error is not None:
                 raise follower.setup_error
         report = FinishReport(status=status, last_step=extent.last_step, rows=extent.lines, backends=reports)
-        _note(identity, report, under_its_name=as_name is None)
-        folder.write_identity(identity)
+        _note(folder, identity, report, under_its_name=as_name is None)
         return report
+
+
+@contextmanager
+def _held(folder: RunFolder) -> Iterator[None]:
+    """Nobody writes the run meanwhile; a mirror has no lock."""
+    lock = None if is_mirror(folder) else RunLock(folder.lock)
+    try:
+        yield
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
-def _refuse_mirror(folder: RunFolder) -> None:
-    if is_mirror(folder):
-        raise RunFolderError(
-            f"{folder.path} is a mirror's copy of a run, without a journal of its own; copy the folder to this disk, "
-            "make the copy whole with hackmatrix-runs verify --repair, and replay that one"
-        )
-
-
-def _refuse_damaged(folder: RunFolder, extent: Extent) -> None:
+def _refuse_damaged(folder: RunFolder, metrics: Path, extent: Extent) -> None:
     """A kill leaves one unfinished line at the end; whole lines that are no rows would be lost in silence."""
-    if any(b"\n" in chunk for chunk in read_chunks(folder.metrics, extent.size)):
+    if any(b"\n" in chunk for chunk in read_chunks(metrics, extent.size)):
         raise RunFolderError(
-            f"{folder.metrics} is damaged at byte {extent.size}, after {extent.lines} rows: what follows could not "
+            f"{metrics} is damaged at byte {extent.size}, after {extent.lines} rows: what follows could not "
             f"be delivered; see hackmatrix-runs verify {folder.path}"
         )
+    if lost_rows(folder) or not is_prefix(newest_pieces(folder.checkpoints, "metrics"), metrics):
+        raise RunFolderError(
+            f"{metrics} lacks rows that the run had, and what is left would pass for all of it; mend it, or accept "
+            f"the loss, with hackmatrix-runs verify {folder.path} --repair"
+        )
 
 
-def _note(identity: dict[str, Any], report: FinishReport, *, under_its_name: bool) -> None:
+def _note(folder: RunFolder, identity: dict[str, Any], report: FinishReport, *, under_its_name: bool) -> None:
     """Say in the run's description what backends hold now; an earlier report keeps how the run itself ended."""
+    if is_mirror(folder):
+        return  # its run may still write there
     earlier = identity.get("report", {})
     held = {**earlier.get("backends", {}), **asdict(report)["backends"]}
     identity["report"] = {**asdict(report), **earlier, "backends": held}
     urls = [each.url for each in report.backends.values() if each.url]
     if urls and under_its_name:
         identity["url"] = identity.get("url") or urls[0]
+    folder.write_identity(identity)
 
 
 def replay_command(folder: Path, backend: str, options: Mapping[str, Any]) -> str:

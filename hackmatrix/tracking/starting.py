@@ -153,12 +153,7 @@ class Opening:
                 f"run {found.name!r} was looked for with root {str(found.root)!r}, and is opened with "
                 f"{str(self.root)!r}; give both the same"
             )
-        if found.folder.name != found.name:
-            raise RunFolderError(
-                f"{found.folder} has the run {found.name!r}, which goes on in a folder of its own name only; rename "
-                f"it to {found.name!r}, or look for that run"
-            )
-        folder = RunFolder(self.root / found.name)
+        folder = RunFolder(found.folder)
         made = not folder.path.exists()
         folder.path.mkdir(exist_ok=True)
         return self._open(folder, "must", fresh=made, found=found)
@@ -227,6 +222,11 @@ class Opening:
     ) -> tuple[dict[str, Any], bool]:
         """What ``run.json`` says or will say, and whether the run was there before; asked under the lock."""
         identity = folder.read_identity()
+        if identity is not None and identity["name"] != folder.path.name:
+            raise RunFolderError(
+                f"{folder.path} has the run {identity['name']!r}, which goes on in a folder of its own name only; "
+                f"rename it to {identity['name']!r}, or go on with that run"
+            )
         if identity is not None and resume == "never":
             raise RunExistsError(f"run {folder.path.name!r} was begun meanwhile; choose another name")
         if identity is not None and found is not None and _went_on(identity, found):

@@ -338,9 +338,10 @@ class JournalTracker:
             _log.error("rows of %s could not be written to %s", self._info.name, self._folder.metrics)
         for name, backend in report.backends.items():
             if backend.command is not None:
+                lacks = f"{backend.pending} steps" if backend.pending else "a part"
                 _log.warning(
-                    "%s lacks %d steps of %s (%s); deliver them with: %s",
-                    name, backend.pending, self._info.name, backend.problem or "not confirmed", backend.command,
+                    "%s lacks %s of %s (%s); deliver it with: %s",
+                    name, lacks, self._info.name, backend.problem or "not confirmed", backend.command,
                 )  # fmt: skip
         if self._temporary:
             if report.complete:

@@ -45,7 +45,7 @@ def verify(path: Path) -> list[Finding]:
     found: list[Finding] = []
     for check in (_identity, _rows, _records, _checkpoints):
         found += check(folder, live=live)
-    if not live and not is_mirror(folder) and not any(each.file == folder.metrics.name for each in found):
+    if not live and not any(each.file == folder.metrics.name for each in found):
         found += _loss(folder)
     return found if live else [*found, *leftovers(folder)]
 
@@ -107,7 +107,12 @@ def _rows(folder: RunFolder, *, live: bool) -> Iterator[Finding]:
 
 
 def lost_rows(folder: RunFolder) -> int:
-    """Rows that the last attempt wrote, by its own report, and that are not there; 0 if it came to no end."""
+    """Rows that the last attempt wrote, by its own report, and that are nowhere; 0 if it came to no end.
+
+    What was put aside since is there: by a resume that went on from a checkpoint and failed, say.
+    """
+    if is_mirror(folder):
+        return 0
     try:
         identity = folder.read_identity() or {}
         attempt = identity["attempts"][-1]
@@ -120,7 +125,17 @@ def lost_rows(folder: RunFolder) -> int:
     present = sum(chunk.count(b"\n") for chunk in read_chunks(folder.metrics))
     if start is not None:
         present -= scan(read_chunks(folder.metrics), upto=start).lines
+    aside = [
+        path for path in folder.discarded.glob(f"*{folder.metrics.name}") if _since(path, attempt["ended"])
+    ]
+    present += sum(chunk.count(b"\n") for path in aside for chunk in read_chunks(path))
     return max(0, written - present)
+
+
+def _since(path: Path, time: float) -> bool:
+    """Whether a file came to its place after a time: a move changes the one stamp, writing the other."""
+    facts = path.stat()
+    return max(facts.st_mtime, facts.st_ctime) > time
 
 
 def _repeated_keys(line: bytes) -> list[str]:

@@ -78,3 +78,6 @@ def test_what_another_process_heard_decides_here_too(stopping: Any) -> None:
         143,
         stopping.TERMINATE_S,
     )
+    stop.signal = signal.SIGINT
+    stop.heard(signal.SIGTERM)
+    assert (stop.status(), stop.exit_code()) == ("preempted", 143)

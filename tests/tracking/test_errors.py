@@ -78,6 +78,10 @@ def logging_to(*calls: Callable[[Tracker], object]) -> Callable[[Path], None]:
     return mistake
 
 
+def needs_numpy(_: Tracker) -> None:
+    pytest.importorskip("numpy", reason="the package numpy is not installed")
+
+
 def log(metrics: object, step: object) -> Callable[[Tracker], None]:
     return lambda tracker: tracker.log(metrics, step=step)
 
@@ -200,21 +204,21 @@ PROVOKED = (
     ),
     Provoked(
         MetricValueError,
-        logging_to(lambda tracker: tracker.log_histogram("h", ["a"], step=0)),
+        logging_to(needs_numpy, lambda tracker: tracker.log_histogram("h", ["a"], step=0)),
         "'h' is ['a']",
         "expected an array of numbers",
         "leave out",
     ),
     Provoked(
         MetricValueError,
-        logging_to(lambda tracker: tracker.log_histogram("h", None, step=0)),
+        logging_to(needs_numpy, lambda tracker: tracker.log_histogram("h", None, step=0)),
         "'h' is None",
         "expected an array of numbers",
         "leave out",
     ),
     Provoked(
         MetricValueError,
-        logging_to(lambda tracker: tracker.log_histogram("h", [1], step=0, edges=[1.0, 0.0])),
+        logging_to(needs_numpy, lambda tracker: tracker.log_histogram("h", [1], step=0, edges=[1.0, 0.0])),
         "'h' are array([1., 0.])",
         "finite ones that rise",
         "give",
@@ -243,6 +247,13 @@ PROVOKED = (
         "'0'",
         "expected an integer >= 0",
         "int(os.environ",
+    ),
+    Provoked(
+        InvalidArgumentError,
+        lambda root: opened(root, process_index=-1),
+        "is -1",
+        "expected an integer >= 0",
+        "count from 0",
     ),
     Provoked(
         InvalidArgumentError,

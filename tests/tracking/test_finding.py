@@ -55,6 +55,8 @@ def test_a_copied_folder_is_found_as_it_is_and_never_written(tmp_path: Path) -> 
     assert found.fetch_checkpoint() is None, "the checkpoint of the original was taken"
     with pytest.raises(RunFolderError, match="rename it to 'r'"):
         open_tracker("jsonl", root=tmp_path, config={"seed": 1}, resume=found)
+    with pytest.raises(RunFolderError, match="rename it to 'r'"):
+        open_tracker("jsonl", root=tmp_path, name="copy")
     for sought in ({"name_or_id": info.id}, {"name_or_id": None, "config": {"seed": 1}}):
         found = find_run(**sought, root=tmp_path)
         assert found is not None

@@ -20,7 +20,7 @@ from hackmatrix.tracking import (
 )
 from hackmatrix.tracking.mending import repair
 from hackmatrix.tracking.replaying import replay_command
-from tests.tracking import list_backend  # noqa: F401 - registers its name
+from hackmatrix.tracking.verifying import verify
 
 pytest.importorskip("fsspec", reason="needs hackmatrix[mirror]")
 
@@ -225,12 +225,44 @@ def test_a_mirror_without_a_checkpoint_confirms_nothing(tmp_path: Path) -> None:
     assert report.backends["mirror"].confirmed is None
 
 
-def test_a_mirrored_run_is_replayed_after_it_was_made_whole(tmp_path: Path) -> None:
+def test_a_mirrored_run_is_replayed_and_the_mirror_stays_as_it_is(tmp_path: Path) -> None:
     mirror = tmp_path / "drive"
     life(tmp_path / "runs", mirror, 0, 55)
-    with pytest.raises(RunFolderError, match="verify --repair"):
-        replay("mine", "mirror", root=mirror, options={"mirror": {"path": str(tmp_path / "other")}})
-    shutil.copytree(mirror / "mine", tmp_path / "copy" / "mine")
-    repair(tmp_path / "copy" / "mine")
-    report = replay("mine", "listing", root=tmp_path / "copy")
-    assert report.backends["listing"].confirmed == 49
+    before = {path: path.read_bytes() for path in mirror.rglob("*") if path.is_file()}
+    options = {"mirror": {"path": str(tmp_path / "other")}}
+    report = replay("mine", "mirror", root=mirror, options=options)
+    assert report.backends["mirror"].confirmed == 49
+    assert list(read_run("mine", tmp_path / "other").rows()) == list(read_run("mine", mirror).rows())
+    assert {path: path.read_bytes() for path in mirror.rglob("*") if path.is_file()} == before
+
+
+def test_a_mirror_is_mended_without_becoming_a_run(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "runs", mirror, 0, 55)
+    (mirror / "mine/checkpoints/step-49/state.txt").write_text("damaged")
+    assert verify(mirror / "mine")
+    repair(mirror / "mine")
+    assert verify(mirror / "mine") == []
+    assert not {"lock", "metrics.jsonl"} & {path.name for path in (mirror / "mine").iterdir()}
+    assert max(row.step for row in read_run("mine", mirror).rows()) == 39
+
+
+def test_half_a_mirror_is_told(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "runs", mirror, 0, 55)
+    next((mirror / "mine/checkpoints/pieces").glob("metrics-00001-*")).unlink()
+    with pytest.raises(RunFolderError, match="a piece of the run's rows; copy the mirror again"):
+        list(read_run("mine", mirror).rows())
+
+
+def test_one_copy_is_kept_of_a_mirror_that_grows(tmp_path: Path) -> None:
+    mirror = tmp_path / "drive"
+    life(tmp_path / "runs", mirror, 0, 30)
+    first = read_run("mine", mirror).journal
+    assert read_run("mine", mirror).journal == first
+    found = find_run("mine", root=tmp_path / "runs", mirror=str(mirror))
+    assert found is not None
+    assert found.fetch_checkpoint() is not None
+    life(tmp_path / "runs", mirror, 30, 50, found)
+    assert max(row.step for row in read_run("mine", mirror).rows()) == 49
+    assert not first.exists()

@@ -1,5 +1,6 @@
 """A run is read as it stands, also while it is being written."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from hackmatrix.tracking import open_tracker, read_run
-from hackmatrix.tracking.errors import RunNotFoundError
+from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 
 
 def test_a_run_is_read_by_its_folder_or_by_its_name(tmp_path: Path) -> None:
@@ -81,3 +82,37 @@ def test_rows_read_while_a_run_is_written_are_a_beginning_of_it(tmp_path: Path) 
             thread.join()
     assert wrong == []
     assert len(list(read_run("r", tmp_path).rows())) == 400
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("metrics.jsonl", "{]", "malformed"),
+        ("metrics.jsonl", '{"a": 1}', "the line is no row: KeyError('_step')"),
+        (
+            "metrics.jsonl",
+            '{"_step": 1, "_timestamp": 1, "_runtime": 1, "a": "b"}',
+            "something in it is no number",
+        ),
+        ("records.jsonl", "{]", "malformed"),
+        ("records.jsonl", '{"_step": 1, "_timestamp": 1, "kind": "text", "tag": "a"}', "it lacks data"),
+    ],
+)
+def test_a_line_that_no_tracker_wrote_is_told_with_what_to_do(
+    tmp_path: Path, file: str, line: str, told: str
+) -> None:
+    with open_tracker("jsonl", name="r", root=tmp_path) as tracker:
+        tracker.log({"a": 1}, step=0)
+        tracker.log_text("t", "text", step=0)
+    reader = read_run("r", tmp_path)
+    readings = [reader.records] if file == "records.jsonl" else [reader.lines, reader.rows, reader.columns]
+    for read in readings:
+        assert len(list(read())) in (1, 4)
+    path = tmp_path / "r" / file
+    with path.open("a", encoding="utf-8") as journal:
+        journal.write(f"{line}\n")
+    hint = f"; see hackmatrix-runs verify {path.parent}"
+    sentence = rf"^{re.escape(str(path))} is damaged \(.*{re.escape(told)}.*\){re.escape(hint)}$"
+    for read in readings:
+        with pytest.raises(RunFolderError, match=sentence):
+            list(read())

@@ -29,3 +29,13 @@ def test_a_row_that_a_kill_tore_holds_nothing_back(tmp_path: Path) -> None:
         file.write(b'{"_step": 10, "a"')
     report = replay("r", "listing", root=tmp_path)
     assert report.backends["listing"].confirmed == 9
+
+
+def test_a_journal_that_lost_rows_does_not_pass_for_whole(tmp_path: Path) -> None:
+    journal = ten_rows(tmp_path)
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:4]))
+    with pytest.raises(RunFolderError, match=r"lacks rows that the run had.*--repair"):
+        replay("r", "listing", root=tmp_path)
+    journal.unlink()
+    with pytest.raises(RunFolderError, match="lacks rows that the run had"):
+        replay("r", "listing", root=tmp_path)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hackmatrix.tracking import RunInUseError, open_tracker, read_run
+from hackmatrix.tracking import BackendSetupError, RunInUseError, find_run, open_tracker, read_run
 from hackmatrix.tracking.mending import repair
+from hackmatrix.tracking.registry import replaced
 from hackmatrix.tracking.verifying import verify
 
 
@@ -182,6 +183,32 @@ def test_rows_that_are_lost_for_good_count_as_dropped(run: Path) -> None:
     repair(run)
     after = read_run(run).identity["report"]
     assert (after["rows"], after["dropped_rows"]) == (before["rows"] - 2, 2)
+
+
+def test_rows_of_a_later_attempt_are_counted_from_where_it_began(run: Path) -> None:
+    with open_tracker("jsonl", name="run", root=run.parent) as tracker:
+        for step in range(20, 25):
+            tracker.log({"loss": 0.0}, step=step)
+    assert told(run) == ""
+    drop_last("metrics.jsonl", 2)(run)
+    assert "2 rows that the last attempt wrote are missing" in told(run)
+
+
+def test_rows_that_a_resume_put_aside_before_it_failed_are_not_lost(run: Path) -> None:
+    class NeedsTheUser:
+        precision, url = "float64", None
+        discard_after = write = flush = close = print
+
+        def open(self, info: object, config: object) -> None:
+            raise BackendSetupError("log in first")
+
+    found = find_run("run", root=run.parent)
+    assert found is not None
+    assert found.step == 6
+    with replaced("strange", NeedsTheUser), pytest.raises(BackendSetupError):
+        open_tracker("strange", root=run.parent, resume=found)
+    assert [row.step for row in read_run(run).rows()] == [1, 2, 3, 4, 5, 6]
+    assert told(run) == ""
 
 
 def test_a_mirror_is_sound_without_journals_of_its_own(run: Path) -> None:

@@ -101,7 +101,7 @@ class MirrorBackend:
                 identity["attempts"][-1]["status"] = status
                 identity["summary"] = dict(summary)
                 self._put(encode_strict(identity), self._name, "run.json")
-            return max(self._steps(self._name), default=None)
+            return self._newest_step(self._name)
 
     # Artifacts.
 
@@ -253,15 +253,21 @@ class MirrorBackend:
         return [path.rpartition("/")[2] for path in self._listed(self._root)]
 
     def _steps(self, name: str) -> list[int]:
+        return [step for step in self._folders_of_steps(name) if self._has_manifest(name, step)]
+
+    def _newest_step(self, name: str) -> int | None:
+        """As ``_steps`` says, with one request more than the listing."""
+        there = self._folders_of_steps(name)
+        return next((step for step in reversed(there) if self._has_manifest(name, step)), None)
+
+    def _folders_of_steps(self, name: str) -> list[int]:
         folders = (path.rpartition("/")[2] for path in self._listed(self._at(name, "checkpoints")))
-        steps = [
-            int(folder[5:]) for folder in folders if folder.startswith("step-") and folder[5:].isdecimal()
-        ]
         return sorted(
-            step
-            for step in steps
-            if self._files.exists(self._at(name, "checkpoints", f"step-{step}", _MANIFEST))
+            int(folder[5:]) for folder in folders if folder.startswith("step-") and folder[5:].isdecimal()
         )
+
+    def _has_manifest(self, name: str, step: int) -> bool:
+        return bool(self._files.exists(self._at(name, "checkpoints", f"step-{step}", _MANIFEST)))
 
     def _listed(self, folder: str) -> list[str]:
         self._files.invalidate_cache()
