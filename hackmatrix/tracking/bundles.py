@@ -136,19 +136,20 @@ def _closed_files(source: Path, name: str) -> dict[str, str]:
     return files
 
 
-def newest_pieces(checkpoints: Path, kind: str) -> list[Path]:
-    """The pieces of a journal that the newest checkpoint names; none where there is no checkpoint.
-
-    Args:
-        checkpoints: the folder.
-        kind: ``metrics`` or ``records``.
-    """
+def newest_named(checkpoints: Path) -> Bundle | None:
+    """The newest checkpoint whose manifest can be read, its files not verified; none where there is none."""
     for step in reversed(steps_on_disk(checkpoints)):
         try:
-            return [checkpoints / name for name in getattr(read_bundle(checkpoints, step), kind)]
+            return read_bundle(checkpoints, step)
         except (DamagedCheckpointError, FileNotFoundError):
             continue  # verify tells, or it was pruned meanwhile
-    return []
+    return None
+
+
+def rows_in_pieces(checkpoints: Path) -> list[Path]:
+    """The pieces of the rows' journal that the newest checkpoint names."""
+    bundle = newest_named(checkpoints)
+    return [] if bundle is None else [checkpoints / name for name in bundle.metrics]
 
 
 class BundleMaker:

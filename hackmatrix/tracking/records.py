@@ -37,6 +37,19 @@ def artifact_line(record: ArtifactRecord, place: str, keep: int | None, *, uploa
     }
 
 
+def checkpoint_line(folder: RunFolder, step: int) -> dict[str, Any]:
+    """The line of a checkpoint whose own may be lost, or not there yet: it is written after it."""
+    place = f"checkpoints/{step_folder(step)}"
+    record = ArtifactRecord(
+        name="checkpoint",
+        type="model",
+        step=step,
+        digest=digest_file(folder.path / place / MANIFEST),
+        aliases=(f"checkpoint-{step}",),
+    )
+    return artifact_line(record, place, None, upload=True)
+
+
 def artifact_of(line: Mapping[str, Any]) -> ArtifactRecord:
     """The record of a line that ``artifact_line`` made."""
     return ArtifactRecord(

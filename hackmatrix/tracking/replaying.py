@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from hackmatrix.tracking.bundles import newest_pieces
+from hackmatrix.tracking.bundles import rows_in_pieces
 from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError, UnknownBackendError
 from hackmatrix.tracking.exiting import ExitHook
 from hackmatrix.tracking.follower import Ending, Follower
@@ -138,7 +138,7 @@ def _refuse_damaged(folder: RunFolder, metrics: Path, extent: Extent) -> None:
             f"{metrics} is damaged at byte {extent.size}, after {extent.lines} rows: what follows could not "
             f"be delivered; see hackmatrix-runs verify {folder.path}"
         )
-    if lost_rows(folder) or not is_prefix(newest_pieces(folder.checkpoints, "metrics"), metrics):
+    if lost_rows(folder) or not is_prefix(rows_in_pieces(folder.checkpoints), metrics):
         raise RunFolderError(
             f"{metrics} lacks rows that the run had, and what is left would pass for all of it; mend it, or accept "
             f"the loss, with hackmatrix-runs verify {folder.path} --repair"

@@ -31,10 +31,10 @@ from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.lock import RunLock
 from hackmatrix.tracking.naming import RunName, format_run_name, next_number
 from hackmatrix.tracking.protocol import Backend, Resume, RunInfo, RunNames, Tracker
-from hackmatrix.tracking.records import RecordReader, artifact_line, read_records
+from hackmatrix.tracking.records import RecordReader, checkpoint_line, read_records
 from hackmatrix.tracking.replayed import compare_replayed
 from hackmatrix.tracking.replaying import replay_command
-from hackmatrix.tracking.run_folder import RunFolder, digest_file, sync_folder
+from hackmatrix.tracking.run_folder import RunFolder, sync_folder
 from hackmatrix.tracking.standing import StandingFile
 from hackmatrix.tracking.tracker import JournalTracker, finish_earlier_handles
 from hackmatrix.tracking.writer import OnFull, Writer
@@ -358,17 +358,8 @@ def _record_base(folder: RunFolder, records: Journal, bundle: Bundle | None) -> 
     """The checkpoint gone on from may have lost its record, which is written after it."""
     if bundle is None:
         return
-    place = f"checkpoints/step-{bundle.step}"
-    if any(line.get("place") == place for line in read_records(folder.records, 0, records.size)):
-        return
-    from hackmatrix.tracking.lines import encode_objects  # noqa: PLC0415 - used here only
-    from hackmatrix.tracking.protocol import ArtifactRecord  # noqa: PLC0415 - likewise
+    line = checkpoint_line(folder, bundle.step)
+    if all(each.get("place") != line["place"] for each in read_records(folder.records, 0, records.size)):
+        from hackmatrix.tracking.lines import encode_objects  # noqa: PLC0415 - used here only
 
-    record = ArtifactRecord(
-        name="checkpoint",
-        type="model",
-        step=bundle.step,
-        digest=digest_file(folder.path / place / "manifest.json"),
-        aliases=(f"checkpoint-{bundle.step}",),
-    )
-    records.append(encode_objects([artifact_line(record, place, None, upload=True)]))
+        records.append(encode_objects([line]))

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ def test_a_line_that_no_tracker_wrote_is_told_with_what_to_do(
         tracker.log({"a": 1}, step=0)
         tracker.log_text("t", "text", step=0)
     reader = read_run("r", tmp_path)
+    readings: list[Callable[[], Any]]
     readings = [reader.records] if file == "records.jsonl" else [reader.lines, reader.rows, reader.columns]
     for read in readings:
         assert len(list(read())) in (1, 4)

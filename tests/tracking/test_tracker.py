@@ -558,7 +558,7 @@ def test_the_report_names_what_is_missing_and_the_command_and_is_kept(
         for step in range(3):
             tracker.log({"a": step}, step=step)
         report = tracker.finish(timeout=0.3)
-    (told,) = [message for message in caplog.messages if "deliver them with" in message]
+    (told,) = [message for message in caplog.messages if "deliver it with" in message]
     assert "lacks 3 steps" in told
     assert "replay" in told
     assert not report.complete
