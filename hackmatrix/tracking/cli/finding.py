@@ -37,12 +37,15 @@ def open_run(text: str, root: Path) -> RunReader:
         return read_run(text, root)
     except RunNotFoundError:
         place = run_root(root)
-        folders = [path for path in place.iterdir() if (path / "run.json").exists()] if place.is_dir() else []
+        folders = sorted(path.parent for path in place.glob("*/run.json"))
+        fitting: list[RunReader] = []
         for folder in folders:
             with contextlib.suppress(RunFolderError):  # a damaged neighbour is no answer
                 identity = RunFolder(folder).read_identity()
                 if identity is not None and identity["id"] == text:
-                    return RunReader(folder, identity)
+                    fitting.append(RunReader(folder, identity))
+        if fitting:  # a copied or renamed folder only where the run's own is not there
+            return min(fitting, key=lambda run: run.folder.name != run.name)
         close = difflib.get_close_matches(text, [folder.name for folder in folders], 1, 0.5)
         hint = f"did you mean {close[0]!r}?" if close else f"see hackmatrix-runs ls {place}"
         raise RunNotFoundError(

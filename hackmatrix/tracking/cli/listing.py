@@ -35,6 +35,11 @@ class Listed:
     last: Mapping[str, Number]
     now: float
 
+    @property
+    def name(self) -> str:
+        """By which it is found: its folder's, which of a copied or renamed one is not the run's own."""
+        return self.folder.name
+
     def summary(self) -> dict[str, Number]:
         """Figures of the run as a whole; the newest ones where it has not told yet."""
         return {**self.last, **self.identity.get("summary", {})}
@@ -44,7 +49,7 @@ class Listed:
         attempts = self.identity.get("attempts", [])
         figures = self.summary()
         return {
-            "name": self.identity["name"],
+            "name": self.name,
             "id": self.identity.get("id"),
             "status": self.status,
             "step": self.step,

@@ -113,7 +113,7 @@ def _print(runs: list[Listed]) -> None:
         fields = run.fields()
         figures = (number(run.step), number(fields["return"]), number(fields["steps_per_second"]))
         tags = visible(",".join(fields["tags"]))
-        rows.append((fields["name"], run.status, *figures, span(fields["age"]), tags))
+        rows.append((visible(run.name), run.status, *figures, span(fields["age"]), tags))
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     screen, colour = console(), colourful()
     if screen.is_terminal:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -72,10 +71,11 @@ def table(
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, show_header=any(titles))
     for title in titles:
         if title not in left_out:
-            grid.add_column(title, justify="right" if title in right else "left", overflow="fold")
+            grid.add_column(_shown(title), justify="right" if title in right else "left", overflow="fold")
     for row in rows:
-        cells = [cell for title, cell in zip(titles, row, strict=True) if title not in left_out]
-        grid.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells))
+        grid.add_row(
+            *(_shown(cell) for title, cell in zip(titles, row, strict=True) if title not in left_out)
+        )
     return grid
 
 
@@ -85,7 +85,11 @@ def width_of(
     """Characters in a line of such a table."""
     columns = zip(titles, *rows, strict=True)
     kept = [column for column in columns if column[0] not in left_out]
-    return sum(max(cell_len(str(cell)) for cell in column) + GAP for column in kept) - GAP
+    return sum(max(_shown(cell).cell_len for cell in column) + GAP for column in kept) - GAP
+
+
+def _shown(cell: str | Text) -> Text:
+    return Text(visible(cell)) if isinstance(cell, str) else cell
 
 
 def status_text(status: str) -> Text:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,28 @@ def test_a_key_that_no_run_has_is_told_with_the_closest(root: Path, command: Com
         assert f"none has {asked.split()[0]!r}; did you mean" in told
         assert close in told
     assert command("ls", root, "--where", "config.lr > 1").err == f"no run in {root} matches\n"
+
+
+def test_a_copied_folder_is_listed_by_its_own_name_and_escaped(root: Path, command: Command) -> None:
+    run = json.loads(command("show", "run-2", "--root", root, "--json").out)[0]
+    for name in ("a", "b", "c", "run-2-copy", "y\x1b", "z"):
+        shutil.copytree(root / "run-2", root / name)
+    listed = names(command("ls", root, "--json", "--where", f"id == '{run['id']}'").out)
+    assert listed == ["a", "b", "c", "run-2", "run-2-copy", "y\x1b", "z"]
+    for name in listed:
+        (found,) = json.loads(command("show", name, "--root", root, "--json").out)
+        assert Path(found["folder"]).name == name
+    assert json.loads(command("show", run["id"], "--root", root, "--json").out) == [run]
+    out = command("ls", root).out
+    assert ["y\\x1b", "finished"] in [line.split()[:2] for line in out.splitlines()]
+    assert "\x1b" not in out
+    shutil.rmtree(root / "run-2")
+    (found,) = json.loads(command("show", run["id"], "--root", root, "--json").out)
+    assert Path(found["folder"]).name == "a"
+
+
+def test_a_table_is_as_wide_as_it_is_printed() -> None:
+    pytest.importorskip("rich", reason="the package rich is not installed")
+    from hackmatrix.tracking.cli.output import width_of
+
+    assert width_of(("A", "B"), [("bell\a", "x")]) == len("bell\\x07") + 2 + 1
