@@ -7,13 +7,14 @@ import platform
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import click
 from rich.text import Text
 
+from hackmatrix.tracking.bundles import steps_on_disk
 from hackmatrix.tracking.cli.json_array import print_json
 from hackmatrix.tracking.cli.listing import Listed, list_runs
 from hackmatrix.tracking.cli.output import megabytes, say, table, visible
@@ -62,20 +63,19 @@ def doctor(directory: Path | None, root: Path, as_json: bool) -> None:  # noqa: 
     rows = [(Text(each.verdict, style=_STYLES[each.verdict]), each.subject, each.finding) for each in checks]
     say(table(("", "", ""), rows))
     for command in dict.fromkeys(check.command for check in checks if check.command is not None):
-        click.echo(
-            f"\ndeliver it: {visible(command)}"
-        )  # in no table, which would break it where the terminal ends
+        # In no table, which would break it where the terminal ends.
+        click.echo(f"\ndeliver it: {visible(command)}")
 
 
 def _python() -> Iterator[Check]:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and used here only
+
     yield Check("python", "good", f"{platform.python_version()} on {platform.platform()}")
     for backend, package in _BACKENDS:
-        if importlib.util.find_spec(package) is None:
-            yield Check(backend, "note", f"not installed: pip install 'hackmatrix[{backend}]'")
-        else:
-            from importlib.metadata import version  # noqa: PLC0415 - used here only
-
+        try:
             yield Check(backend, "good", f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Check(backend, "note", f"not installed: pip install 'hackmatrix[{backend}]'")
 
 
 def _credentials() -> Iterator[Check]:
@@ -85,10 +85,10 @@ def _credentials() -> Iterator[Check]:
     if os.environ.get("WANDB_MODE") in ("offline", "disabled"):
         yield Check("W&B login", "note", f"WANDB_MODE is {os.environ['WANDB_MODE']}: nothing is sent")
         return
-    from wandb.sdk import wandb_setup
-    from wandb.sdk.lib.wbauth import read_netrc_auth
-
     try:
+        from wandb.sdk import wandb_setup
+        from wandb.sdk.lib.wbauth import read_netrc_auth
+
         said = wandb_setup.singleton().settings  # wandb.setup() would start a process
         host = str(said.base_url)
         if said.mode in ("offline", "disabled"):
@@ -99,6 +99,9 @@ def _credentials() -> Iterator[Check]:
             yield Check("W&B login", "good", f"a key for {host} is in the netrc file")
         else:
             yield Check("W&B login", "bad", f"no key for {host}: wandb login, or set WANDB_API_KEY")
+    except ImportError as problem:
+        told = f"whether there is a key could not be looked up ({problem}): wandb login --verify tells"
+        yield Check("W&B login", "note", told)
     except Exception as problem:  # noqa: BLE001 - whatever its settings are like; its words may hold the key
         told = f"its settings or its key cannot be used ({type(problem).__name__}): wandb login"
         yield Check("W&B login", "bad", told)
@@ -174,35 +177,49 @@ def _followers(root: Path) -> Iterator[Check]:
 
 def _owed(run: Listed) -> Iterator[Check]:
     """What a run that has ended said of the places that it went to."""
-    name, identity = run.identity["name"], dict(run.identity)
+    identity = dict(run.identity)
+    reports = identity.get("report", {}).get("backends", {})
+    lacking = [place for place, report in reports.items() if not report.keys() >= {"pending", "problem"}]
+    if lacking:
+        told = f"{run.folder / 'run.json'} lacks what is owed to {', '.join(lacking)}; restore it or move it away"
+        yield Check("run.json", "bad", told)
+        return
     for backend in owed(identity):
-        report = identity["report"]["backends"][backend]
-        told = f"{report['pending']} steps of {name} are owed ({report['problem']})"
+        pending, problem = reports[backend]["pending"], reports[backend]["problem"]
+        told = f"{pending} steps of {run.name} are owed ({problem})"
+        if not pending:  # rows are all there, or travel with checkpoints
+            told = f"is still owed a part of {run.name}: {problem}"
         yield Check(backend, "note", told, _replay(run, backend))
-    for backend, report in identity.get("report", {}).get("backends", {}).items():
+    for backend, report in reports.items():
         if report.get("kept"):
             first, last = report["kept"]
-            yield Check(backend, "note", f"steps {first} to {last} of {name} are an earlier attempt's there")
+            told = f"steps {first} to {last} of {run.name} are an earlier attempt's there"
+            yield Check(backend, "note", told)
 
 
 def _behind(run: Listed) -> Iterator[Check]:
     """How far the places of a living run are behind it, as their followers tell."""
-    name, folder = run.identity["name"], RunFolder(run.folder)
+    name, folder = run.name, RunFolder(run.folder)
     yield Check("running", "good", f"{name}, at step {run.step}")
     size = folder.metrics.stat().st_size
     for place, standing in _standings(folder):
         rows = standing.takes_rows
-        missing = count_steps_after(folder.metrics, size, standing.handed_over) if rows else 0
-        told = [_given(missing, name) if rows else _holding(standing, name)]
+        try:
+            missing = count_steps_after(folder.metrics, size, standing.handed_over) if rows else 0
+        except ValueError as problem:
+            told = f"the rows of {name} are damaged ({problem}); see hackmatrix-runs verify {folder.path}"
+            yield Check(place, "bad", told)
+            continue
+        said = [_given(missing, name) if rows else _holding(standing, name)]
         if standing.artifacts_owed:
-            told.append(f"lacks {standing.artifacts_owed} artifact{'s' * (standing.artifacts_owed != 1)}")
+            said.append(f"lacks {standing.artifacts_owed} artifact{'s' * (standing.artifacts_owed != 1)}")
         if standing.problem is not None:
-            told.append(standing.problem)
+            said.append(standing.problem)
         age = run.now - standing.time
         if age > _OLD_S and (missing > 1 or standing.problem is not None):
-            told.append(f"unchanged for {age:,.0f} s")
+            said.append(f"unchanged for {age:,.0f} s")
         good = standing.problem is None and missing < _FAR_BEHIND
-        yield Check(place, "good" if good else "note", "; ".join(told))
+        yield Check(place, "good" if good else "note", "; ".join(said))
 
 
 def _given(missing: int, name: str) -> str:
@@ -217,16 +234,31 @@ def _holding(standing: Standing, name: str) -> str:
 
 def _uncertain(run: Listed) -> Iterator[Check]:
     """Of a killed run, where it may be incomplete: only its own process knew what had arrived."""
-    name = run.identity["name"]
+    folder = RunFolder(run.folder)
     reports = run.identity.get("report", {}).get("backends", {})
-    standings = dict(_standings(RunFolder(run.folder)))
+    standings = dict(_standings(folder))
+    newest = max(steps_on_disk(folder.checkpoints), default=None)
     for place in dict.fromkeys([*reports, *standings]):
-        confirmed = reports.get(place, {}).get("confirmed")
-        if confirmed is not None and confirmed >= (run.step or 0):
+        standing = standings.get(place)
+        if place in reports and _arrived(reports[place], standing, run.step, newest):
             continue  # replayed since
-        given = standings[place].handed_over if place in standings else None
-        told = f"{name} was killed" + ("" if given is None else f" after {place} had been given step {given}")
-        yield Check(place, "note", f"{told}; what arrived is not known here", _replay(run, place))
+        given = None if standing is None else standing.handed_over
+        after = "" if given is None else f" after {place} had been given step {given}"
+        told = f"{run.name} was killed{after}; what arrived is not known here"
+        yield Check(place, "note", told, _replay(run, place))
+
+
+def _arrived(
+    report: Mapping[str, Any], standing: Standing | None, step: int | None, checkpoint: int | None
+) -> bool:
+    """Whether a place confirmed all that it takes: rows up to ``step``, or else the newest checkpoint."""
+    confirmed = report.get("confirmed")
+    if standing is not None:
+        takes_rows = standing.takes_rows
+    else:
+        takes_rows = confirmed is None or report.get("handed_over") is not None
+    last = step if takes_rows else checkpoint
+    return last is None or (confirmed is not None and confirmed >= last)
 
 
 def _standings(folder: RunFolder) -> Iterator[tuple[str, Standing]]:

@@ -13,7 +13,7 @@ import pytest
 
 from hackmatrix.tracking import BackendSetupError, BackendUnreachableError, find_run, open_tracker
 from hackmatrix.tracking.registry import replaced
-from hackmatrix.tracking.replaying import replay_command
+from hackmatrix.tracking.replaying import replay, replay_command
 from tests.tracking.cli.command import Command, command
 from tests.tracking.list_backend import ListBackend
 from tests.tracking.runs import write_run
@@ -231,6 +231,99 @@ def test_the_doctor_says_of_a_killed_run_what_it_cannot_know(tmp_path: Path, com
     identity["report"] = {"backends": {"listing": {"confirmed": 7}}}  # as a replay leaves it
     (tmp_path / "live" / "run.json").write_text(json.dumps(identity))
     assert checks_of(command("doctor", tmp_path, "--json").out, "listing") == []
+
+
+KILLED_BESIDE_A_MIRROR = """
+import os, signal, sys
+from hackmatrix.tracking import open_tracker
+options = {"mirror": {"path": sys.argv[2]}}
+tracker = open_tracker("mirror", name="live", root=sys.argv[1], options=options)
+for step in range(9):
+    tracker.log({"loss": 1.0}, step=step)
+    if step == 4 and "checkpoint" in sys.argv:
+        with tracker.checkpoint(step=step) as folder:
+            (folder / "state").write_text("4")
+assert tracker.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "none"])
+def test_a_mirror_that_was_replayed_to_has_all_of_a_killed_run(
+    tmp_path: Path, command: Command, kind: str
+) -> None:
+    pytest.importorskip("fsspec", reason="needs hackmatrix[mirror]")
+    drive, runs = tmp_path / "drive", tmp_path / "runs"
+    words = [sys.executable, "-c", KILLED_BESIDE_A_MIRROR, str(runs), str(drive), kind]
+    subprocess.run(words, check=False, timeout=120)
+    folder = runs / "live"
+    standing = folder / "followers" / "mirror.json"
+    said = json.loads(standing.read_text())
+    standing.write_text(json.dumps({**said, "takes_rows": False}))  # told once in a while
+    assert len(checks_of(command("doctor", runs, "--json").out, "mirror")) == 1
+    assert replay(folder, "mirror", options={"mirror": {"path": str(drive)}}).complete
+    assert checks_of(command("doctor", runs, "--json").out, "mirror") == []
+    if kind == "none":
+        return
+    standing.unlink()
+    assert checks_of(command("doctor", runs, "--json").out, "mirror") == []
+    identity = json.loads((folder / "run.json").read_text())
+    identity["report"]["backends"]["mirror"]["confirmed"] = 3  # a checkpoint that was taken before
+    (folder / "run.json").write_text(json.dumps(identity))
+    assert len(checks_of(command("doctor", runs, "--json").out, "mirror")) == 1
+
+
+def test_where_only_an_artifact_is_owed_no_steps_are(tmp_path: Path, command: Command) -> None:
+    folder = owing(tmp_path, "mirror", pending=0, problem="1 artifacts were not delivered")
+    told = ("note", "is still owed a part of run: 1 artifacts were not delivered")
+    assert checks_of(command("doctor", folder.parent, "--json").out, "mirror") == [told]
+
+
+def test_a_client_that_cannot_be_asked_for_its_key_is_told(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="the package wandb is not installed")
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setitem(sys.modules, "wandb.sdk.lib.wbauth", None)
+    said = command("doctor", tmp_path, "--json")
+    ((verdict, finding),) = checks_of(said.out, "W&B login")
+    assert (said.code, verdict) == (0, "note")
+    assert "could not be looked up" in finding
+    assert "wandb.sdk.lib.wbauth" in finding
+
+
+def test_a_folder_called_as_a_package_is_none(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tensorboardY").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    backends = (("tensorboard", "tensorboardY"),)
+    monkeypatch.setattr("hackmatrix.tracking.cli.doctor._BACKENDS", backends)
+    said = command("doctor", tmp_path, "--json")
+    ((verdict, finding),) = checks_of(said.out, "tensorboard")
+    assert (said.code, verdict, finding.startswith("not installed")) == (0, "note", True)
+
+
+def test_a_report_that_no_tracker_wrote_is_told(tmp_path: Path, command: Command) -> None:
+    folder = owing(tmp_path, "wandb")
+    identity = json.loads((folder / "run.json").read_text())
+    del identity["report"]["backends"]["wandb"]["pending"]
+    (folder / "run.json").write_text(json.dumps(identity))
+    said = command("doctor", tmp_path, "--json")
+    told = f"{folder / 'run.json'} lacks what is owed to wandb; restore it or move it away"
+    assert (said.code, checks_of(said.out, "run.json")) == (0, [("bad", told)])
+
+
+def test_damaged_rows_of_a_living_run_are_told(tmp_path: Path, command: Command, often: None) -> None:
+    with open_tracker("listing", name="live", root=tmp_path) as tracker:
+        tracker.log({"loss": 1.0}, step=0)
+        assert tracker.flush()
+        await_checks(command, tmp_path, {"listing": [("good", "was given all steps of live")]})
+        with (tmp_path / "live" / "metrics.jsonl").open("ab") as file:
+            file.write(b"{]\n")
+        said = command("doctor", tmp_path, "--json")
+        ((verdict, finding),) = checks_of(said.out, "listing")
+        assert (said.code, verdict, "see hackmatrix-runs verify" in finding) == (0, "bad", True)
 
 
 def test_the_doctor_tells_what_a_place_kept_from_an_earlier_attempt(tmp_path: Path, command: Command) -> None:
