@@ -28,6 +28,7 @@ from hackmatrix.tracking.replaying import replay
 from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 _DONE, _OWED, _USAGE, _CTRL_C = 0, 1, 2, 130
+_WRONG_WITH_ALL = (UnknownBackendError, BackendOptionError, MissingPackageError)
 _log = logging.getLogger("hackmatrix.tracking")
 _CLEARED = "\r\x1b[2K"  # the line, on a terminal
 _EPILOG = """
@@ -94,15 +95,17 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as leaving:  # argparse has told already
         return int(leaving.code or 0)
     told: list[dict[str, Any]] = []
+    code = _USAGE
     try:
         with _messages():
             code = _one(args, told) if args.every is None else _all(args, Path(args.every), told)
     except KeyboardInterrupt:
         _log.setLevel(logging.CRITICAL + 1)  # what its threads meet while the process leaves helps nobody
         _tell("stopped; the same command again sends the rest")
-        return _CTRL_C
-    if args.as_json and code != _USAGE:
-        print_json(told)
+        code = _CTRL_C
+    finally:  # what is delivered stays so, however this ends
+        if args.as_json and (told or code != _USAGE):
+            print_json(told)
     return code
 
 
@@ -118,15 +121,11 @@ def _all(args: argparse.Namespace, root: Path, told: list[dict[str, Any]]) -> in
         try:
             if not _delivered(args, folder, told):
                 owing.append(folder.name)
-        except (
-            UnknownBackendError,
-            BackendOptionError,
-            MissingPackageError,
-        ) as problem:  # wrong with all of them
+        except _WRONG_WITH_ALL as problem:
             _tell(f"error: {problem}")
             return _USAGE
         except TrackingError as problem:
-            _refused(folder.name, _with_help(problem), told)
+            _refused(_name(folder), _with_help(problem), told)
             owing.append(folder.name)
     done = f"{len(folders) - len(owing)} of {len(folders)} runs are delivered"
     _say(args, f"{done}; not, or not whole: {', '.join(owing)}" if owing else done)
@@ -135,13 +134,20 @@ def _all(args: argparse.Namespace, root: Path, told: list[dict[str, Any]]) -> in
 
 def _one(args: argparse.Namespace, told: list[dict[str, Any]]) -> int:
     try:
-        return _DONE if _delivered(args, open_run(args.run_name, args.root).folder, told) else _OWED
-    except (BackendUnreachableError, RunInUseError) as problem:
-        _refused(args.run_name, str(problem), told)
-        return _OWED
+        folder = open_run(args.run_name, args.root).folder
+        try:
+            return _DONE if _delivered(args, folder, told) else _OWED
+        except (BackendUnreachableError, RunInUseError) as problem:
+            _refused(_name(folder), str(problem), told)
+            return _OWED
     except TrackingError as problem:
         _tell(f"error: {_with_help(problem)}")
         return _USAGE
+
+
+def _name(folder: Path) -> str:
+    """Also of ``.`` and ``..``, which have none in themselves."""
+    return folder.resolve().name if folder.name in ("", "..") else folder.name
 
 
 def _refused(run: str, problem: str, told: list[dict[str, Any]]) -> None:
@@ -169,7 +175,7 @@ def _delivered(args: argparse.Namespace, folder: Path, told: list[dict[str, Any]
             progress=progress,
         )
     for backend, held in report.backends.items():
-        told.append({"run": folder.name, "backend": backend, "last_step": report.last_step, **asdict(held)})
+        told.append({"run": _name(folder), "backend": backend, "last_step": report.last_step, **asdict(held)})
         _say(args, _sentence(backend, held, report.last_step))
     return report.complete
 
@@ -179,7 +185,10 @@ def _sentence(backend: str, held: BackendReport, last_step: int | None) -> str:
     said = f"{backend}: holds {confirmed} of {last_step}"
     if held.pending or held.problem:
         why = f" ({held.problem})" if held.problem else ""
-        said += f"; {held.pending} steps are still owed{why}; the same command again sends the rest"
+        lacks = f"{held.pending} steps are still owed{why}"
+        if not held.pending:  # rows are all there, or travel with checkpoints
+            lacks = f"is still owed a part: {held.problem}"
+        said += f"; {lacks}; the same command again sends the rest"
     return f"{said}\n  {held.url}" if held.url else said
 
 
