@@ -19,9 +19,6 @@ from hackmatrix.tracking.errors import TrackingError
 
 DONE, DAMAGED, USAGE = 0, 1, 2
 _CTRL_C = 130
-_DAMAGE = (
-    "a run's file holds what no tracker wrote there, see hackmatrix-runs verify RUN; else this is a defect"
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -73,9 +70,6 @@ def run(argv: Sequence[str]) -> int:
         return _CTRL_C
     except (click.ClickException, TrackingError, ImportError, OSError) as problem:
         return _refuse(problem)
-    except (ValueError, LookupError) as problem:
-        click.echo(f"error: {_DAMAGE} ({type(problem).__name__}: {problem})", err=True)
-        return USAGE
     return code if isinstance(code, int) else DONE
 
 

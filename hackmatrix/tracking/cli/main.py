@@ -14,9 +14,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="replace"
-            )  # a letter that the terminal cannot show is no reason to fail
+            # A letter that the terminal cannot show is no reason to fail.
+            stream.reconfigure(errors="replace")
     if argv[:1] == ["replay"]:
         return replay.main(argv[1:])
     try:

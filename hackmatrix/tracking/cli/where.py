@@ -32,6 +32,7 @@ _TOKEN = re.compile(
 _WORDS = ("and", "or", "not", "in", "like")
 _CONSTANTS = {"true": True, "false": False, "none": None, "null": None}
 _DEEPEST = 50  # brackets and negations; deeper is no question that a person asks
+_MOST_DIGITS = 300  # of a whole number: int refuses thousands of them, and float calls them infinite
 
 
 class FilterError(ValueError):
@@ -171,7 +172,8 @@ def _tokens(text: str) -> Sequence[_Token]:
 def _token(kind: str, word: str, place: int) -> _Token:
     if kind == "number":
         plain = word.replace("_", "")
-        return _Token(kind, int(plain) if plain.lstrip("+-").isdecimal() else float(plain), place)
+        whole = plain.lstrip("+-").isdecimal() and len(plain) < _MOST_DIGITS
+        return _Token(kind, int(plain) if whole else float(plain), place)
     if kind == "text":
         return _Token(kind, re.sub(r"\\(.)", r"\1", word[1:-1]), place)
     if kind == "field" and word.lower() in _WORDS:

@@ -83,6 +83,18 @@ def test_wrong_usage_is_two(words: list[str], command: Command) -> None:
     assert command(*words).code == 2
 
 
+@pytest.mark.parametrize("defect", [ValueError, KeyError])
+def test_a_defect_of_ours_keeps_its_traceback(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, defect: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise defect("ours")
+
+    monkeypatch.setattr("hackmatrix.tracking.cli.ls.list_runs", fail)
+    with pytest.raises(defect, match="ours"):
+        command("ls", tmp_path)
+
+
 def test_the_version_is_that_of_the_package(command: Command) -> None:
     assert command("--version").out == f"{hackmatrix.__version__}\n"
 

@@ -56,9 +56,8 @@ def test_the_interquartile_mean_leaves_out_the_best_and_the_worst_quarter() -> N
 
 def test_seeds_may_be_one_curve_of_their_interquartile_mean(root: Path, command: Command) -> None:
     seeds, _ = curves(command, root, "a", "b", "c", "--metric", "loss", "--iqm")
-    assert seeds["y"] == pytest.approx(
-        [1.5 * step * 0.1 for step in range(10)]
-    )  # of two runs both are the middle
+    # Of two runs both are the middle.
+    assert seeds["y"] == pytest.approx([1.5 * step * 0.1 for step in range(10)])
 
 
 def test_seeds_of_one_config_are_one_curve_of_their_mean(root: Path, command: Command) -> None:
@@ -167,9 +166,8 @@ def test_without_colours_several_curves_have_marks_of_their_own(root: Path, comm
 def test_seeds_have_a_band_in_the_terminal_and_in_json(root: Path, command: Command) -> None:
     pytest.importorskip("plotext", reason="the package plotext is not installed")
     seeds, other = curves(command, root, "a", "b", "c", "--metric", "loss")
-    assert seeds["low"] == pytest.approx(
-        [step * 0.1 for step in range(10)]
-    )  # mean and deviation: 1.5 and 0.5
+    # Mean and deviation are 1.5 and 0.5.
+    assert seeds["low"] == pytest.approx([step * 0.1 for step in range(10)])
     assert seeds["high"] == pytest.approx([2.0 * step * 0.1 for step in range(10)])
     assert "low" not in other
     assert "·" in command("plot", "--root", root, "a", "b", "--metric", "loss").out

@@ -94,12 +94,25 @@ def test_a_damaged_journal_is_told_with_what_to_do(root: Path, command: Command)
     assert (said.code, "hackmatrix-runs verify" in said.err) == (2, True)
 
 
-@pytest.mark.parametrize("damaged", ["{]\n", '{"kind": "artifact"}\n', "{}\n"])
-def test_damaged_records_are_told_with_what_to_do(root: Path, command: Command, damaged: str) -> None:
+_LACKS = "a line is no record: it lacks _step, _timestamp, "
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        ("{]\n", "JSON is malformed"),
+        ('{"kind": "artifact"}\n', f"{_LACKS}name, type, digest, aliases, metadata, place, keep, upload"),
+        ("{}\n", f"{_LACKS}kind, tag, data"),
+    ],
+)
+def test_damaged_records_are_told_with_what_to_do(
+    root: Path, command: Command, damaged: str, told: str
+) -> None:
     (root / "run" / "records.jsonl").write_text(damaged)
     for words in (["show", "run"], ["compare", "run", "run"]):
         said = command(*words, "--root", root)
-        assert (said.code, "see hackmatrix-runs verify RUN" in said.err) == (2, True), words
+        assert (said.code, f"records.jsonl is damaged ({told}" in said.err) == (2, True), words
+        assert said.err.endswith(f"); see hackmatrix-runs verify {root / 'run'}\n")
 
 
 @pytest.mark.parametrize(

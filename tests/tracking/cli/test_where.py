@@ -52,6 +52,7 @@ def holds(text: str) -> bool:
         "summary.mean_episode_return > .5",
         "config.lr < 1.e-2 and step > -.5e3",
         "NOT step < 3 AND TRUE",
+        f"step < {'9' * 5000}",
     ],
 )
 def test_it_holds(text: str) -> None:
