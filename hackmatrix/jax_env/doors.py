@@ -89,4 +89,7 @@ def reward_breakdown(**facts: Any) -> dict[str, float]:
 
 def _plain(value: Any) -> Any:
     """An integer of any library as a plain int, all else as it is."""
-    return operator.index(value) if hasattr(value, "__index__") else value
+    try:
+        return operator.index(value)
+    except TypeError:  # an array has the method whatever it holds
+        return value

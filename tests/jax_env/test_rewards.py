@@ -16,8 +16,6 @@ from hackmatrix.jax_env import (
     state_from_dict,
 )
 
-FREE = [[False] * 6] * 6  # a board without walls
-
 QUIET = {
     "action": 0,
     "stage_after": 1,
@@ -190,16 +188,19 @@ def test_the_start_and_the_exit_are_never_walls():
 
 
 def free():
+    """A board without walls."""
     return [[False] * 6 for _ in range(6)]
 
 
 @pytest.mark.parametrize(
     ("cells", "blocked", "message"),
     [
-        ((0, 0, 6, 5), FREE, "target_row is 6, expected 0..5"),
-        ((-1, 0, 5, 5), FREE, "row is -1, expected 0..5"),
-        ((0, 1.5, 5, 5), FREE, "col is 1.5, expected 0..5"),
-        ((0, 0, 5, 5), FREE[:5], r"blocked has shape \(5, 6\), expected \(6, 6\)"),
+        ((0, 0, 6, 5), free(), "target_row is 6, expected 0..5"),
+        ((-1, 0, 5, 5), free(), "row is -1, expected 0..5"),
+        ((0, 1.5, 5, 5), free(), "col is 1.5, expected 0..5"),
+        ((jnp.float32(1.5), 0, 5, 5), free(), r"row is Array\(1\.5, .*\), expected 0\.\.5"),
+        ((0, 0, 5, jnp.zeros(2, int)), free(), r"target_col is Array\(\[0, 0\], .*\), expected 0\.\.5"),
+        ((0, 0, 5, 5), free()[:5], r"blocked has shape \(5, 6\), expected \(6, 6\)"),
         ((0, 0, 5, 5), [False] * 36, r"blocked has shape \(36,\), expected \(6, 6\)"),
     ],
 )
@@ -211,7 +212,7 @@ def test_a_path_that_leaves_the_board_is_refused(cells, blocked, message):
 def test_cells_of_a_state_are_taken_for_a_path():
     state = state_from_dict({})
     player = state.player
-    assert path_distance(player.row, player.col, np.int64(5), np.uint8(5), FREE) == 10
+    assert path_distance(player.row, player.col, np.int64(5), np.uint8(5), free()) == 10
 
 
 @pytest.mark.parametrize("door", [siphon_quality, siphon_enemy_adjacent])
