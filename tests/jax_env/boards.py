@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 from playing import Case, Transition, host_state, play
 
 from hackmatrix.jax_env import state_from_dict, state_to_dict
@@ -27,6 +28,11 @@ def transmission(row: int, col: int, turns: int = 5, kind: str = "virus", **more
 
 def player(row: int, col: int, **more: Any) -> dict[str, Any]:
     return {"row": row, "col": col, **more}
+
+
+def one_to_batch(tree: Any) -> Any:
+    """A batch of one: every leaf, an array of any library, gets an axis in front."""
+    return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
 def complete(before: dict[str, Any]) -> dict[str, Any]:

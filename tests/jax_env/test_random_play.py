@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from boards import RICH
+from boards import RICH, one_to_batch
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -28,10 +28,6 @@ from hackmatrix.jax_env import state_from_dict, state_to_dict
 
 pytestmark = UNLIMITED
 chances = st.integers(0, 2**31 - 1)
-
-
-def one_to_batch(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
 
 
 class RandomPlay(RuleBasedStateMachine):
@@ -82,7 +78,7 @@ class RandomPlay(RuleBasedStateMachine):
     def act_legally(self, pick: int, chance: int) -> None:
         action = self.legal[pick % len(self.legal)]
         step = self.play(action, chance)
-        seen = {"before": self.state, "after": step.state, "action": action, "reward": step.reward,
+        seen = {"before": self.state, "after": step.state, "action": np.int32(action), "reward": step.reward,
                 "done": step.done, "info": step.info}  # fmt: skip
         check_step(one_to_batch(seen))
         assert np.array_equal(step.shown_before, self.seen)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from boards import RICH, complete, data, enemy, host_state, player, program, transmission
+from boards import RICH, complete, data, enemy, host_state, one_to_batch, player, program, transmission
 from random_positions import random_position
 
 import hackmatrix.jax_env as game
@@ -50,10 +50,6 @@ def stepped(batch):
 
 def one_of(tree, index):
     return jax.tree.map(lambda leaf: leaf[index], tree)
-
-
-def one_to_batch(tree):
-    return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
 def test_vmap_is_a_loop(batch, stepped):
