@@ -4,18 +4,20 @@ import argparse
 import ast
 import dataclasses
 import inspect
-import math
 import textwrap
 import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from option_types import seconds
+
 from hackmatrix.purejaxrl.config import TrainConfig
 from hackmatrix.tracking.options import nearest
 
 _LONGEST_MESSAGE = 300
 _MOST_SEEDS = 10_000  # each is a run with files of its own
+_DAY_S = 86_400.0  # rarer samples say nothing, and threads cannot wait for ever
 
 EXIT_CODES = """
 exit codes:
@@ -124,20 +126,10 @@ def _add_system_metrics(group: argparse._ArgumentGroup) -> None:
         "--system-metrics",
         nargs="?",
         const=10.0,
-        type=_seconds,
+        type=seconds(0.1, _DAY_S),
         metavar="SECONDS",
         help="also log processor, memory and device memory as system/..., every so many seconds (default 10)",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.1 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds from 0.1")
-    return number
 
 
 def _add_devices(parser: argparse.ArgumentParser) -> None:
@@ -313,13 +305,16 @@ def _field_docs() -> dict[str, str]:
 
 
 def _contradiction(args: argparse.Namespace) -> str | None:
-    """What two flags say against each other; also settles which tracker was asked for."""
+    """What two flags say against each other; also settles which tracker was asked for, and whether processes meet."""
     if args.wandb and args.tracker not in (None, "wandb"):
         return f"--wandb is --tracker wandb, and --tracker {args.tracker} was given; give one of them"
     args.benchmark = args.benchmark or args.benchmark_self_test
     args.tracker_given = args.tracker is not None or args.wandb
     args.tracker = args.tracker if args.tracker is not None else "wandb" if args.wandb else "jsonl"
-    return next((says for wrong, says in _rules(args) if wrong), None)
+    contradiction = next((says for wrong, says in _rules(args) if wrong), None)
+    if args.coordinator is not None:  # only now: the rules look at what was asked for
+        args.distributed = True
+    return contradiction
 
 
 def _rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
@@ -385,7 +380,6 @@ def _process_rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:
         not 0 <= args.process_id < args.num_processes,
         f"--process-id {args.process_id} of --num-processes {args.num_processes}: give 0 to N - 1",
     )
-    args.distributed = True
 
 
 def _benchmark_rules(args: argparse.Namespace) -> Iterator[tuple[bool, str]]:

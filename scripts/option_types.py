@@ -1,6 +1,7 @@
 """What the value of an option may be, for argparse: one sentence if it is anything else."""
 
 import argparse
+import math
 from collections.abc import Callable
 
 _LONGEST_SHOWN = 40
@@ -24,17 +25,17 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def seconds(most: float) -> Callable[[str], float]:
-    """The type of a number of seconds, 0 to `most`."""
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """The type of a number of seconds in low..high, bounds included."""
 
     def read(text: str) -> float:
         try:
             number = float(text)
         except ValueError:
-            number = -1.0
-        if not 0 <= number <= most:
+            number = math.nan
+        if not low <= number <= high:
             raise argparse.ArgumentTypeError(
-                f"{text[:_LONGEST_SHOWN]!r} is no number of seconds from 0 to {most:g}; give one"
+                f"{text[:_LONGEST_SHOWN]!r} is no number of seconds from {low:g} to {high:g}; give one"
             )
         return number
 

@@ -54,7 +54,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--pause",
-        type=seconds(MOST_SECONDS),
+        type=seconds(0, MOST_SECONDS),
         default=0.5,
         metavar="SECONDS",
         help="between two moves watched (default: 0.5)",
