@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 from leaving import unless_interrupted
 from option_types import folder, whole
+from stopping import USAGE
+
+from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from judging import Judged
@@ -26,7 +29,6 @@ exit codes:
   130  Ctrl-C: before the games were over nothing is logged, afterwards the run is marked as interrupted
   143  SIGTERM, while the run was being logged
 """
-USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +64,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--checkpoint-dir",
         type=folder,
+        default=DEFAULT_ROOT,
         metavar="DIR",
         help="the folder of runs; default HACKMATRIX_DIR, else runs",
     )

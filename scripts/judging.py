@@ -3,7 +3,6 @@
 import argparse
 import math
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ from hackmatrix.tracking import (
     open_tracker,
     parse_options,
 )
-from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 Figures = dict[str, dict[str, float]]
 
@@ -44,7 +42,7 @@ class Judged(NamedTuple):
 def judge(args: argparse.Namespace) -> Judged | None:
     """Play the games that the command line asks for; none, and a sentence, where it is wrong."""
     try:
-        found, config, env, runner = load_trained(args.run_name, _root(args), args.step)
+        found, config, env, runner = load_trained(args.run_name, args.checkpoint_dir, args.step)
         judged = Judged(found, config.env, int(runner.update), {})
         # As another process than the first, which opens nothing but is told what is wrong.
         _open(args, judged, process_index=1).finish()
@@ -92,7 +90,7 @@ def _open(args: argparse.Namespace, judged: Judged, process_index: int | None = 
             "evaluated": found.folder.name, "step": judged.step, "games": args.games, "policy": args.policy,
             "seed": args.seed, "env": judged.env,
         },
-        root=_root(args),
+        root=args.checkpoint_dir,
         options=parse_options(args.tracker_option),
         process_index=process_index,
     )  # fmt: skip
@@ -133,7 +131,3 @@ def _table(title: str, figures: Figures) -> Table:
     for name, ends in figures.items():
         table.add_row(name, f"{ends['']:.4g}", f"{ends['_low']:.4g} to {ends['_high']:.4g}")
     return table
-
-
-def _root(args: argparse.Namespace) -> str | Path:
-    return DEFAULT_ROOT if args.checkpoint_dir is None else args.checkpoint_dir

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn, TypeVar
 
-INTERRUPTED = 130  # what the shell is told of Ctrl-C
+from stopping import FINISHED, INTERRUPTED
+
 Result = TypeVar("Result")
 
 
@@ -26,14 +27,14 @@ def unless_interrupted(work: Callable[[], Result], farewell: str) -> Result:
         sys.stdout.flush()
     except KeyboardInterrupt:
         print(f"\n{farewell}", file=sys.stderr)
-        leave(INTERRUPTED)
+        end_at_once(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        leave(0)
+        end_at_once(FINISHED)
     return result
 
 
-def leave(code: int) -> NoReturn:
+def end_at_once(code: int) -> NoReturn:
     """End the process without waiting for the second thread."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -18,6 +18,8 @@ from pathlib import Path
 from leaving import unless_interrupted
 from option_types import folder, seconds, whole
 
+from hackmatrix.tracking.roots import DEFAULT_ROOT
+
 MOST_SECONDS = 3600.0  # between two moves watched
 
 
@@ -49,6 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--checkpoint-dir",
         type=folder,
+        default=DEFAULT_ROOT,
         metavar="DIR",
         help="the folder of runs; default HACKMATRIX_DIR, else runs",
     )

@@ -29,7 +29,6 @@ from hackmatrix.jax_env import (
 from hackmatrix.jax_env.constants import WON_STAGE
 from hackmatrix.purejaxrl import CheckpointError, ConfigError, make_parts
 from hackmatrix.tracking import TrackingError
-from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 Chooser: TypeAlias = Callable[[EnvState], int | None]  # a legal action; None to stop
 ACTION_NAMES = ("up", "down", "left", "right", "siphon", *PROGRAM_NAMES)
@@ -88,8 +87,7 @@ def chooser(options: argparse.Namespace) -> Chooser:
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="replace")  # what is no text is no action
         return ask if sys.stdin is not None else lambda _: None
-    root = DEFAULT_ROOT if options.checkpoint_dir is None else options.checkpoint_dir
-    _, config, env, runner = load_trained(options.watch, root)
+    _, config, env, runner = load_trained(options.watch, options.checkpoint_dir)
     if config.env != "hackmatrix":
         raise ConfigError(
             f"run {options.watch} was trained on {config.env}; only a HackMatrix run can be watched"
