@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.scripts.ctrl_c import ctrl_c_after, with_endless_jax
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "play.py"
 
 
-def start(*arguments, folder):
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1"}
+def start(*arguments, folder, **more):
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1", **more}
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         cwd=folder,
@@ -159,10 +161,8 @@ def test_ctrl_c_ends_the_game(tmp_path):
 
 
 def test_ctrl_c_while_packages_are_imported_ends_it_too(tmp_path):
-    process = start(folder=tmp_path)
-    time.sleep(0.8)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    process = start(folder=tmp_path, PYTHONPATH=with_endless_jax(tmp_path / "packages"))
+    _, err = ctrl_c_after("importing", process)
     assert process.returncode == 130
     assert err == "\nGood bye.\n"
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ import pytest
 
 from hackmatrix.purejaxrl import checkpoint
 from tests.scripts.conftest import SCRIPT, Script, run_folders
+from tests.scripts.ctrl_c import ctrl_c_after, with_endless_jax
 
 TINY = (
     "--num-envs", "8", "--num-steps", "16", "--num-minibatches", "2", "--update-epochs", "1", "--hidden-dim", "16",
@@ -119,16 +119,39 @@ def test_a_tracker_that_is_none_is_told_before_any_game_is_played(trained: Scrip
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("after_s", [0.8, 4.0])
-def test_ctrl_c_leaves_no_run(trained: Script, after_s: float) -> None:
+ENDLESS_GAMES = f"""
+import sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+import evaluate
+import jax
+import judging
+import numpy as np
+
+def say(turn):
+    print("playing", flush=True)
+    return turn
+
+def play(turn):
+    turn = jax.pure_callback(say, turn, turn)  # so that it is said by the compiled program
+    return jax.lax.while_loop(lambda turn: turn >= 0, lambda turn: turn ^ 1, turn)
+
+judging.play_games = lambda *_, **__: np.asarray(jax.jit(play)(0))
+sys.exit(evaluate.main())
+"""
+
+
+@pytest.mark.parametrize("phase", ["importing", "playing"])
+def test_ctrl_c_leaves_no_run(trained: Script, tmp_path: Path, phase: str) -> None:
     before = run_folders(trained.runs)
+    command, environment = ["-c", ENDLESS_GAMES], trained.environment
+    if phase == "importing":
+        command = [str(SCRIPT.with_name("evaluate.py"))]
+        environment = {**environment, "PYTHONPATH": with_endless_jax(tmp_path / "packages")}
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT.with_name("evaluate.py")), "short", "--games", "200000"],
-        cwd=trained.home, env=trained.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, *command, "short", "--games", "2"],
+        cwd=trained.home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    time.sleep(after_s)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = ctrl_c_after(phase, process)
     assert (process.returncode, out, err) == (130, "", "\nInterrupted; nothing was logged.\n")
     assert run_folders(trained.runs) == before
 
