@@ -39,7 +39,9 @@ def test_each_tracker_is_measured_by_itself_and_nothing_is_kept(script: Script) 
         # As many calls in the blocks of one as of the other, and equally many for each chunk.
         assert each["tracker_calls"]["number"] == each["null_calls"]["number"] > 0
         assert each["tracker_calls"]["number"] % each["overhead"]["chunks"] == 0
-        assert 0 < each["overhead"]["upper"]["center"] < 1
+        # Of chunks this short the wall time of either side is mostly noise; what threads used is not.
+        assert abs(each["overhead"]["upper"]["center"]) < 1
+        assert sum(pair["background"] for pair in each["pairs"]) > 0
         assert each["tracker_calls"]["wall"] > 0
         assert each["open_s"] > 0
     assert "Not seen:" in said
