@@ -31,6 +31,7 @@ from hackmatrix.purejaxrl import (
     TrainConfig,
     choose_layout,
     make_environment,
+    memory,
     platform_differences,
     platform_facts,
     read_checkpoint,
@@ -67,6 +68,7 @@ from hackmatrix.tracking.system_metrics import SystemMetrics, require_psutil
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     args = parse_arguments(argv)
+    memory.keep_little()
     code = _connect(args)
     if code is not None:
         return code

@@ -36,6 +36,17 @@ def test_what_was_freed_below_a_block_in_use_is_given_back() -> None:
     assert kept - resident_mb() > 60
 
 
+def test_the_stores_of_threads_are_as_many_as_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        memory, "_glibc", {"mallopt": lambda what, value: asked.append((what, value))}.__getitem__
+    )
+    for threads in (1, 2, 96):
+        monkeypatch.setattr(memory, "cpu_threads", lambda count=threads: count)
+        memory.keep_little()
+    assert asked == [(-8, 2), (-8, 2), (-8, 96)]
+
+
 def test_training_gives_back_once_and_only_where_it_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     monkeypatch.setattr(memory, "give_back", lambda: calls.append(None))
