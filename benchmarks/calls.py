@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hanging_backend  # noqa: F401 - registers its name
 import jax
 import jax.numpy as jnp
 import lines
 import numpy as np
+import own_backends  # noqa: F401 - registers their names
 from lines import Line, against, shown
 from sample_rows import TAGS, device_rows, host_rows
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
-import hanging_backend  # noqa: F401 - registers its name
 import lines
+import own_backends  # noqa: F401 - registers their names
 from lines import Line
 from sample_rows import host_rows
 

@@ -5,7 +5,6 @@ file. Memory is the peak of the process; a process without any row is the first 
 """
 
 import json
-import random
 import resource
 import subprocess
 import sys
@@ -14,50 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from own_backends import CountingBackend
+from sample_rows import TAGS, host_rows
 
 from hackmatrix.tracking import open_tracker, read_run, register
 
-TAGS = [f"group{index % 4}/metric_{index}" for index in range(1000)]
 RUN = "long"
 Figures = dict[str, float]
-
-
-class CountingBackend:
-    """A follower that takes every row and keeps none: what remains is the cost of following."""
-
-    precision = "float64"
-    url: str | None = None
-    last: int | None = None
-
-    def open(self, run: Any, config: Any) -> int | None:
-        """Nothing is held."""
-        del run, config
-        return None
-
-    def discard_after(self, step: int | None) -> bool:
-        """Nothing is there."""
-        del step
-        return True
-
-    def write(self, rows: Any) -> None:
-        """Take them."""
-        self.last = rows[-1].step
-
-    def flush(self, timeout: float) -> None:
-        """Nothing to do."""
-        del timeout
-
-    def close(self, status: Any, summary: Any, timeout: float) -> int | None:
-        """Confirm all that came."""
-        del status, summary, timeout
-        return self.last
-
-
-def rows_of(width: int, count: int = 64) -> list[dict[str, float]]:
-    """Rows of random floats, all digits used."""
-    rng = random.Random(0)
-    return [{tag: rng.lognormvariate(0.0, 3.0) for tag in TAGS[:width]} for _ in range(count)]
 
 
 def peak_mb() -> float:
@@ -78,7 +41,7 @@ def counted(found: Figures, count: int) -> Iterator[None]:
 def metrics(width: int, *, quick: bool) -> Figures:
     """Rows of ``width`` metrics, as many as have equally many numbers."""
     count = (300_000 if quick else 3_000_000) // width
-    rows, found = rows_of(width), Figures()
+    rows, found = host_rows(width, 64), Figures()
     with tempfile.TemporaryDirectory() as root:
         with counted(found, count):
             tracker = open_tracker("jsonl", root=root, name=RUN)
@@ -95,7 +58,7 @@ def rate(per_second: int, *, quick: bool) -> Figures:
 
     each_tick = max(1, per_second // 1000)
     ticks = max(5, int((1.0 if quick else 5.0) * per_second / each_tick))
-    rows, longest, caller = rows_of(8), 0.0, 0.0
+    rows, longest, caller = host_rows(8, 64), 0.0, 0.0
     behind = TrackerTime()
     with tempfile.TemporaryDirectory() as root:
         tracker = open_tracker("jsonl", root=root, name=RUN)
@@ -128,7 +91,7 @@ def followers(number: int, *, quick: bool) -> Figures:
     names = [f"counting-{index}" for index in range(number)]
     for name in names:
         register(name)(CountingBackend)
-    rows, found = rows_of(30), Figures()
+    rows, found = host_rows(30, 64), Figures()
     with tempfile.TemporaryDirectory() as root, counted(found, count):
         tracker = open_tracker(",".join(["jsonl", *names]), root=root, name=RUN)
         for step in range(count):

@@ -1,4 +1,4 @@
-"""A backend that hangs for a minute, which must change no figure of the others."""
+"""Backends to measure with: one that only takes the rows, and one that hangs, which must change no other figure."""
 
 import time
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from hackmatrix.tracking import register
 
 
-@register("hanging")
-class HangingBackend:
-    """Takes no row for a minute."""
+@register("counting")
+class CountingBackend:
+    """A follower that takes every row and keeps none: what remains is the cost of following."""
 
     precision = "float64"
     url: str | None = None
+    last: int | None = None
 
     def open(self, run: Any, config: Any) -> int | None:
         """Nothing is held."""
@@ -24,15 +25,24 @@ class HangingBackend:
         return True
 
     def write(self, rows: Any) -> None:
-        """Hang."""
-        del rows
-        time.sleep(60.0)
+        """Take them."""
+        self.last = rows[-1].step
 
     def flush(self, timeout: float) -> None:
         """Nothing to do."""
         del timeout
 
     def close(self, status: Any, summary: Any, timeout: float) -> int | None:
-        """Confirm nothing."""
+        """Confirm all that came."""
         del status, summary, timeout
-        return None
+        return self.last
+
+
+@register("hanging")
+class HangingBackend(CountingBackend):
+    """Takes no row for a minute."""
+
+    def write(self, rows: Any) -> None:
+        """Hang."""
+        del rows
+        time.sleep(60.0)
