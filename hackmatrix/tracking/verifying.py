@@ -18,6 +18,7 @@ from hackmatrix.tracking.naming import run_id
 from hackmatrix.tracking.run_folder import RunFolder
 
 _KINDS = ("artifact", "histogram", "text", "image")
+_TICK_S = 0.05  # by so much a file's stamp may lag behind the clock
 _CUT = "keeps what is before it and puts the rest into discarded/"
 
 
@@ -135,7 +136,7 @@ def lost_rows(folder: RunFolder) -> int:
 def _since(path: Path, time: float) -> bool:
     """Whether a file came to its place after a time: a move changes the one stamp, writing the other."""
     facts = path.stat()
-    return max(facts.st_mtime, facts.st_ctime) > time
+    return max(facts.st_mtime, facts.st_ctime) > time - _TICK_S
 
 
 def _repeated_keys(line: bytes) -> list[str]:
