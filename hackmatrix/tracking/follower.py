@@ -270,7 +270,6 @@ class Follower:
 
     def _open(self) -> Backend:
         backend = self._make()
-
         try:
             held = backend.open(self._run_info, self._config)
             self._position = held

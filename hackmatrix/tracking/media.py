@@ -12,6 +12,7 @@ from hackmatrix.tracking.run_folder import RunFolder, write_whole
 from hackmatrix.tracking.values import keep_array
 
 _GREY, _RGB, _RGBA = 2, 3, 4
+_NO_NUMBERS = frozenset("OSUcmM")  # NumPy's kinds; other packages' dtypes have none
 
 
 def histogram_record(tag: str, values: Any, step: int, bins: int) -> Callable[[], MediaRecord]:
@@ -90,7 +91,7 @@ def counted_record(tag: str, counts: Any, edges: Any, step: int) -> Callable[[],
 def _kept(values: Any, what: str) -> Any:
     """An array as it is now; the caller may change his."""
     if hasattr(values, "shape"):
-        if getattr(getattr(values, "dtype", None), "kind", "") in "OSUcmM":
+        if getattr(getattr(values, "dtype", None), "kind", None) in _NO_NUMBERS:
             raise MetricValueError(f"{what} has dtype {values.dtype}, expected numbers; convert it first")
         return keep_array(values, tuple(values.shape), what)
     import numpy as np

@@ -209,6 +209,30 @@ def test_counts_that_are_none_are_told_and_left_out(
     assert "counts of histogram 'h' are array([" in caplog.text
 
 
+class ForeignArray:
+    """As PyTorch's: its dtype is no NumPy dtype, and has no kind."""
+
+    def __init__(self, values: list[float]) -> None:
+        self._array = np.array(values)
+        self.shape, self.dtype = self._array.shape, object()
+
+    def copy(self) -> "ForeignArray":
+        return self
+
+    def __array__(self, dtype: object = None, copy: object = None) -> "np.ndarray":
+        return self._array
+
+
+@pytest.mark.parametrize("tracker", ["jsonl", "null"])
+def test_an_array_of_another_package_is_taken(tmp_path: Path, tracker: str) -> None:
+    with open_tracker(tracker, name="run", root=tmp_path) as run:
+        run.log_histogram("h", ForeignArray([1.0, 2.0]), step=0, bins=2)
+        run.log_histogram("c", ForeignArray([3.0, 1.0]), step=0, edges=ForeignArray([0.0, 1.0, 2.0]))
+    if tracker == "jsonl":
+        made, counted = read_run(tmp_path / "run").records()
+        assert (made["data"]["counts"], counted["data"]["counts"]) == ([1, 1], [3, 1])
+
+
 @pytest.mark.parametrize("tracker", ["jsonl", "null"])
 @pytest.mark.parametrize("values", [["a"], None, [[1.0], [2.0, 3.0]], np.array(["a"]), np.array([1j])])
 def test_what_is_no_array_of_numbers_is_refused(tmp_path: Path, tracker: str, values: object) -> None:
