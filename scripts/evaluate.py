@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leaving import unless_interrupted
-from option_types import folder, whole
+from option_types import add_folder_of_runs, whole
 from stopping import USAGE
-
-from hackmatrix.tracking.roots import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from judging import Judged
@@ -61,13 +59,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--policy", choices=["greedy", "sample", "random"], default="greedy")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, help="what chance goes by; default 0")
-    parser.add_argument(
-        "--checkpoint-dir",
-        type=folder,
-        default=DEFAULT_ROOT,
-        metavar="DIR",
-        help="the folder of runs; default HACKMATRIX_DIR, else runs",
-    )
+    add_folder_of_runs(parser)
     parser.add_argument("--tracker", default="jsonl", metavar="NAMES", help="default jsonl")
     parser.add_argument("--tracker-option", action="append", default=[], metavar="TRACKER.OPTION=VALUE")
     return parser.parse_args(argv)

@@ -4,6 +4,8 @@ import argparse
 import math
 from collections.abc import Callable
 
+from hackmatrix.tracking.roots import DEFAULT_ROOT
+
 _LONGEST_SHOWN = 40
 _LONGEST_NUMBER = 30  # digits; Python refuses to read thousands
 
@@ -40,6 +42,17 @@ def seconds(low: float, high: float) -> Callable[[str], float]:
         return number
 
     return read
+
+
+def add_folder_of_runs(parser: argparse.ArgumentParser) -> None:
+    """Let the folder of runs be named."""
+    parser.add_argument(
+        "--checkpoint-dir",
+        type=folder,
+        default=DEFAULT_ROOT,
+        metavar="DIR",
+        help="the folder of runs; default HACKMATRIX_DIR, else runs",
+    )
 
 
 def folder(text: str) -> str:

@@ -16,9 +16,7 @@ import sys
 from pathlib import Path
 
 from leaving import unless_interrupted
-from option_types import folder, seconds, whole
-
-from hackmatrix.tracking.roots import DEFAULT_ROOT
+from option_types import add_folder_of_runs, seconds, whole
 
 MOST_SECONDS = 3600.0  # between two moves watched
 
@@ -48,13 +46,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     start.add_argument("--furnished", action="store_true", help="start on a board with blocks and pickups")
     start.add_argument("--position", type=Path, metavar="FILE.json", help="start from a position")
     parser.add_argument("--watch", metavar="RUN", help="watch the newest checkpoint of a run play, greedily")
-    parser.add_argument(
-        "--checkpoint-dir",
-        type=folder,
-        default=DEFAULT_ROOT,
-        metavar="DIR",
-        help="the folder of runs; default HACKMATRIX_DIR, else runs",
-    )
+    add_folder_of_runs(parser)
     parser.add_argument(
         "--pause",
         type=seconds(0, MOST_SECONDS),

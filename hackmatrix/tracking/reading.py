@@ -11,10 +11,10 @@ from hackmatrix.tracking.errors import RunFolderError, RunNotFoundError
 from hackmatrix.tracking.folding import StepReader
 from hackmatrix.tracking.frames import arrow_table, needs, numpy_arrays, pandas_frame, polars_frame
 from hackmatrix.tracking.journal import lines_of, read_chunks
-from hackmatrix.tracking.lines import STEP, TIMESTAMP, decode_row
+from hackmatrix.tracking.lines import decode_row
 from hackmatrix.tracking.mirrored import journal_of
 from hackmatrix.tracking.protocol import Config, Number, Row
-from hackmatrix.tracking.records import read_records
+from hackmatrix.tracking.records import read_records, whole_record
 from hackmatrix.tracking.roots import DEFAULT_ROOT, run_root
 from hackmatrix.tracking.run_folder import RunFolder
 
@@ -23,21 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
-
-_MEDIUM = (STEP, TIMESTAMP, "kind", "tag", "data")
-_ARTIFACT = (
-    STEP,
-    TIMESTAMP,
-    "kind",
-    "name",
-    "type",
-    "digest",
-    "aliases",
-    "metadata",
-    "place",
-    "keep",
-    "upload",
-)
 
 
 @dataclass(frozen=True)
@@ -170,7 +155,7 @@ class RunReader:
         """
         folder = RunFolder(self.folder)
         with _damage_told(folder.records):
-            return [_whole(record) for record in read_records(journal_of(folder, "records"))]
+            return [whole_record(record) for record in read_records(journal_of(folder, "records"))]
 
 
 @contextmanager
@@ -182,15 +167,6 @@ def _damage_told(file: Path) -> Iterator[None]:
         raise RunFolderError(
             f"{file} is damaged ({problem}); see hackmatrix-runs verify {file.parent}"
         ) from problem
-
-
-def _whole(record: dict[str, Any]) -> dict[str, Any]:
-    """The record; raises ``ValueError`` if it lacks what readers need."""
-    needed = _ARTIFACT if record.get("kind") == "artifact" else _MEDIUM
-    lacking = [key for key in needed if key not in record]
-    if lacking:
-        raise ValueError(f"a line is no record: it lacks {', '.join(lacking)}")
-    return record
 
 
 def read_run(path_or_name: str | Path, root: str | Path = DEFAULT_ROOT) -> RunReader:

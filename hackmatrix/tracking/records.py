@@ -17,6 +17,10 @@ from hackmatrix.tracking.run_folder import RunFolder, digest_file
 from hackmatrix.tracking.strict_json import noted, restored
 
 _RETRY_S = 15.0
+_MEDIUM = (STEP, TIMESTAMP, "kind", "tag", "data")
+_ARTIFACT = (
+    STEP, TIMESTAMP, "kind", "name", "type", "digest", "aliases", "metadata", "place", "keep", "upload",
+)  # fmt: skip
 _log = logging.getLogger("hackmatrix.tracking")
 
 
@@ -78,6 +82,19 @@ def media_of(line: Mapping[str, Any]) -> MediaRecord:
     return MediaRecord(
         kind=line["kind"], tag=line["tag"], step=line[STEP], timestamp=line[TIMESTAMP], data=line["data"]
     )
+
+
+def whole_record(line: dict[str, Any]) -> dict[str, Any]:
+    """The line, if it has what ``artifact_line`` or ``media_line`` writes.
+
+    Raises:
+        ValueError: it lacks something.
+    """
+    needed = _ARTIFACT if line.get("kind") == "artifact" else _MEDIUM
+    lacking = [key for key in needed if key not in line]
+    if lacking:
+        raise ValueError(f"a line is no record: it lacks {', '.join(lacking)}")
+    return line
 
 
 def read_records(path: Path, start: int = 0, end: int | None = None) -> Iterator[dict[str, Any]]:
